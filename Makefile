@@ -1,0 +1,53 @@
+# ClawStream: `make demo` runs the main job, `make test` checks everything. Both set up what they need.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+READY := $(VENV)/ready
+EXTRAS := gateway processors trainer rollout demo dev
+
+help:  ## show what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+demo: $(READY)  ## watch a policy learn through the whole loop (KEEP=1 leaves it running)
+	$(VENV)/bin/clawstream demo $(if $(KEEP),--keep)
+
+test: lint  ## lint, types, import contracts and every test
+	$(RUN) pytest $(ARGS)
+
+lint: $(READY)  ## ruff, mypy strict, import-linter
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+	$(VENV)/bin/lint-imports
+
+bench: $(READY)  ## run every benchmark; results in benchmarks/results/
+	@for program in benchmarks/[a-z]*.py; do $(VENV)/bin/python -m benchmarks.$$(basename $$program .py); done
+
+format: $(READY)  ## format the code
+	$(RUN) ruff check --fix-only .
+	$(RUN) ruff format .
+
+lock: $(VENV)/bin/uv  ## pin every dependency again, with hashes
+	$(VENV)/bin/uv pip compile -q requirements/uv.in --universal --python-version 3.11 --generate-hashes -o requirements/uv.txt
+	@for extra in $(EXTRAS); do echo "locking $$extra"; $(VENV)/bin/uv pip compile -q pyproject.toml --extra $$extra \
+	  --override requirements/overrides.txt --universal --python-version 3.11 --generate-hashes --no-annotate -o requirements/$$extra.txt; done
+
+clean:  ## remove the environment and everything that runs have written
+	rm -rf $(VENV) runs dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(VENV)/bin/uv: requirements/uv.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install -q --require-hashes -r requirements/uv.txt
+
+# The seconds that this took are part of the demo's result.
+$(READY): $(VENV)/bin/uv requirements/dev.txt pyproject.toml
+	@echo "Setting up $(VENV): pinned dependencies, once"
+	@started=$$(date +%s); \
+	$(VENV)/bin/uv pip sync --python $(VENV)/bin/python --require-hashes requirements/uv.txt requirements/dev.txt; \
+	$(VENV)/bin/uv pip install -q --python $(VENV)/bin/python --no-deps --no-build-isolation -e .; \
+	echo $$(( $$(date +%s) - started )) > $(READY)
+
+.PHONY: help demo test lint bench format lock clean

@@ -1,0 +1,65 @@
+"""``WeightVersion``, ``NodeStatus`` and ``UpdateReport``: what the trainer made and what the nodes serve.
+
+States of a node::
+
+    starting -> ready -> swapping -> ready -> stopped
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from clawstream.schemas.record import Record, says
+
+NodeHealth = Literal["starting", "ready", "swapping", "stopped"]
+
+
+class WeightVersion(Record, frozen=True, kw_only=True):
+    """A complete snapshot of weights that nodes may load."""
+
+    model: Annotated[str, says("model name; the record's key")]
+    version: Annotated[int, says("policy version, counted from 0 for the weights that training began with")]
+    uri: Annotated[str, says("file URI of a Hugging Face model folder")]
+    sha256: Annotated[str, says("hex digest of the folder's safetensors file")]
+    parent: Annotated[int | None, says("version that it was trained from")]
+    update_id: Annotated[str | None, says("update that made it; null for the first")]
+    created_at: Annotated[datetime, says("when the snapshot was complete")]
+
+
+class NodeStatus(Record, frozen=True, kw_only=True):
+    """A rollout node: where it is, which version it serves and whether it takes requests."""
+
+    node: Annotated[str, says("node name; the record's key")]
+    url: Annotated[str, says("base URL of its vLLM server, without /v1")]
+    model: Annotated[str, says("model name that it serves")]
+    version: Annotated[int, says("policy version being served")]
+    health: Annotated[NodeHealth, says("starting, ready, swapping or stopped")]
+    logprobs_mode: Annotated[str, says("raw_logprobs or processed_logprobs")]
+    max_model_len: Annotated[int, says("longest prompt and answer together, in tokens")]
+    at: Annotated[datetime, says("when it said so; nodes repeat themselves as a heartbeat")]
+
+
+class Discard(Record, frozen=True, kw_only=True):
+    """A sample that was consumed and not trained, and why."""
+
+    sample_id: Annotated[str, says("the sample")]
+    reason: Annotated[str, says("stale, repeated, channel or unusable, with numbers")]
+
+
+class UpdateReport(Record, frozen=True, kw_only=True):
+    """One optimiser update: what it used and what it did."""
+
+    update_id: Annotated[str, says("deterministic: model and version")]
+    model: Annotated[str, says("model name; the record's key")]
+    version: Annotated[int, says("policy version that it made")]
+    parent: Annotated[int, says("policy version that it began from")]
+    algorithm: Annotated[str, says("grpo or ppo")]
+    at: Annotated[datetime, says("when the update was complete")]
+    sample_ids: Annotated[list[str], says("samples trained, each here and in no other report")]
+    discarded: Annotated[list[Discard], says("samples consumed without being trained")]
+    response_token_count: Annotated[int, says("sampled tokens in the loss")]
+    reward_mean: Annotated[float, says("mean reward of the trained samples")]
+    policy_lag_mean: Annotated[float, says("mean versions behind, over samples")]
+    policy_lag_max: Annotated[int, says("most versions behind")]
+    consumer_lag_records: Annotated[int, says("samples waiting in the topic when the window closed")]
+    seconds: Annotated[float, says("duration of the update")]
+    metrics: Annotated[dict[str, float], says("losses, gradient norm, clip fraction, KL, entropy, mean weight, ESS")]

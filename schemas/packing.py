@@ -1,0 +1,39 @@
+"""Packed arrays: token ids as little-endian int32 bytes, log-probabilities as little-endian float32 bytes.
+
+Invariant: ``unpack(pack(x)) == x``; decoding is one ``numpy.frombuffer`` and copies nothing.
+"""
+
+import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+TOKEN_BYTES = 4
+_TOKEN = np.dtype("<i4")
+_LOGPROB = np.dtype("<f4")
+
+
+def pack_tokens(token_ids: Iterable[int]) -> bytes:
+    """Pack token ids, shape ``[T]``. Raises ``OverflowError`` for an id that is no int32."""
+    return np.array(list(token_ids), dtype=_TOKEN).tobytes()
+
+
+def unpack_tokens(packed: bytes) -> NDArray[np.int32]:
+    """Token ids, shape ``[T]``, read-only. ``ValueError`` for a length that is no multiple of 4."""
+    return np.frombuffer(packed, dtype=_TOKEN)
+
+
+def pack_logprobs(logprobs: Iterable[float]) -> bytes:
+    """Pack log-probabilities in nats, shape ``[T]``."""
+    return np.array(list(logprobs), dtype=_LOGPROB).tobytes()
+
+
+def unpack_logprobs(packed: bytes) -> NDArray[np.float32]:
+    """Log-probabilities in nats, shape ``[T]``, read-only. ``ValueError`` for a length that is no multiple of 4."""
+    return np.frombuffer(packed, dtype=_LOGPROB)
+
+
+def tokens_digest(packed_tokens: bytes) -> str:
+    """Hex SHA-256 of packed token ids: the hash in a step's ``prompt_prefix``."""
+    return hashlib.sha256(packed_tokens).hexdigest()

@@ -1,0 +1,173 @@
+"""Typed consumers: one in a group, whose offsets the caller commits, and one that follows a whole topic.
+
+Invariant: a record that cannot be read goes to ``<topic>.dead`` with its reason before anything after it is returned,
+so it is neither lost nor in the way. Offsets are never committed behind the caller's back.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import confluent_kafka as kafka
+
+from clawstream.schemas import CodecError, Record, decode
+from clawstream.streams.dead import DeadLetters
+from clawstream.streams.errors import KafkaUnreachableError
+from clawstream.streams.metrics import RECORDS_CONSUMED
+from clawstream.streams.settings import KafkaSettings
+from clawstream.topics import Topic
+
+R = TypeVar("R", bound=Record)
+Offsets = dict[int, int]  # next offset to read, by partition
+OnAssign = Callable[[Sequence[int]], Offsets]  # partitions just assigned -> where to start, for those that are known
+
+_GROUP = {
+    "enable.auto.commit": False,
+    "auto.offset.reset": "earliest",
+    "partition.assignment.strategy": "cooperative-sticky",
+    "session.timeout.ms": 10_000,
+}
+_FOLLOW = {"group.id": "unused", "enable.auto.commit": False, "enable.partition.eof": True}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received(Generic[R]):
+    """A record and where it stood in the log."""
+
+    record: R
+    partition: int
+    offset: int
+    timestamp_ms: int
+
+
+class GroupConsumer(Generic[R]):
+    """One member of a consumer group on one topic."""
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        topic: Topic[R],
+        group: str,
+        dead: DeadLetters,
+        *,
+        on_assign: OnAssign | None = None,
+    ) -> None:
+        """``on_assign`` may say where to start in newly assigned partitions; else the committed offset counts."""
+        self._name = settings.name(topic.name)
+        self._topic, self._dead, self._start = topic, dead, on_assign or (lambda _: {})
+        self._client = kafka.Consumer(
+            {"bootstrap.servers": settings.bootstrap_servers, "group.id": settings.name(group)} | _GROUP
+        )
+        self._client.subscribe([settings.name(topic.name)], on_assign=self._assigned)
+
+    def consume(self, max_records: int, timeout_seconds: float) -> list[Received[R]]:
+        """Up to ``max_records`` records that arrive within the time, in order within each partition."""
+        messages = self._client.consume(max_records, timeout_seconds)
+        return [received for message in messages if (received := _read(self._topic, message, self._dead)) is not None]
+
+    def commit(self, offsets: Offsets) -> None:
+        """Commit next offsets. Losing this call loses nothing where the caller keeps offsets of its own."""
+        if offsets:
+            positions = [kafka.TopicPartition(self._name, partition, offset) for partition, offset in offsets.items()]
+            self._client.commit(offsets=positions, asynchronous=True)
+
+    def lag(self) -> int:
+        """Records between this member's position and the end of its partitions, from cached watermarks."""
+        total = 0
+        for position in self._client.position(self._client.assignment()):
+            low, high = self._client.get_watermark_offsets(position, cached=True)
+            start = position.offset if position.offset >= 0 else max(low, 0)
+            total += max(0, high - start)
+        return total
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._client.close()
+
+    def _assigned(self, client: kafka.Consumer, assigned: list[kafka.TopicPartition]) -> None:
+        known = self._start([entry.partition for entry in assigned])
+        for entry in assigned:
+            if entry.partition in known:
+                entry.offset = known[entry.partition]
+        client.incremental_assign(assigned)
+
+
+class Follower(Generic[R]):
+    """Reads a whole topic from its beginning, in no group; for compacted topics and for tools."""
+
+    def __init__(self, settings: KafkaSettings, topic: Topic[R], dead: DeadLetters | None = None) -> None:
+        self._topic, self._dead = topic, dead
+        self._client = kafka.Consumer({"bootstrap.servers": settings.bootstrap_servers} | _FOLLOW)
+        self._client.assign(
+            [
+                kafka.TopicPartition(settings.name(topic.name), partition, kafka.OFFSET_BEGINNING)
+                for partition in _partitions(self._client, settings.name(topic.name))
+            ]
+        )
+        self._behind = {entry.partition for entry in self._client.assignment()}
+
+    @property
+    def caught_up(self) -> bool:
+        """True once the end of every partition has been seen."""
+        return not self._behind
+
+    def poll(self, timeout_seconds: float) -> list[Received[R]]:
+        """Records that arrive within the time; perhaps none."""
+        found = []
+        for message in self._client.consume(500, timeout_seconds):
+            error = message.error()
+            if error is not None and error.code() == kafka.KafkaError._PARTITION_EOF:
+                self._behind.discard(message.partition() or 0)
+            elif (received := _read(self._topic, message, self._dead)) is not None:
+                found.append(received)
+        return found
+
+    def to_end(self, poll_seconds: float = 0.2) -> Iterator[Received[R]]:
+        """Every record up to the present end of the topic."""
+        while not self.caught_up:
+            yield from self.poll(poll_seconds)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+
+def read_all(settings: KafkaSettings, topic: Topic[R]) -> list[R]:
+    """Every record now in ``topic``, in order within each partition."""
+    follower = Follower(settings, topic)
+    try:
+        return [received.record for received in follower.to_end()]
+    finally:
+        follower.close()
+
+
+def _partitions(client: kafka.Consumer, topic: str, timeout_seconds: float = 30.0) -> list[int]:
+    try:
+        described: Any = client.list_topics(topic, timeout=timeout_seconds).topics[topic]
+    except kafka.KafkaException as error:
+        raise KafkaUnreachableError(f"no Kafka broker answered in {timeout_seconds} s: {error.args[0]}") from error
+    if described.error is not None:
+        raise KafkaUnreachableError(f"topic {topic} cannot be read: {described.error}; clawstream topics creates it")
+    return sorted(described.partitions)
+
+
+def _read(topic: Topic[R], message: kafka.Message, dead: DeadLetters | None) -> Received[R] | None:
+    error = message.error()
+    if error is not None:
+        if error.retriable() or not error.fatal():
+            return None  # librdkafka retries these by itself; they are told so that they can be logged
+        raise kafka.KafkaException(error)
+    value = message.value()
+    if value is None:
+        return None  # a tombstone says that a key is gone
+    try:
+        record = decode(value, topic.record)
+    except CodecError as reason:
+        if dead is not None:
+            dead.bury(topic, message, str(reason))
+        return None
+    RECORDS_CONSUMED.labels(topic.name).inc()
+    _, timestamp_ms = message.timestamp()
+    return Received(
+        record=record, partition=message.partition() or 0, offset=message.offset() or 0, timestamp_ms=timestamp_ms
+    )

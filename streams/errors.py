@@ -1,0 +1,21 @@
+"""Errors of Kafka I/O; each says whether retrying helps."""
+
+
+class StreamError(Exception):
+    """Something between us and Kafka failed."""
+
+    retriable = False
+
+
+class KafkaSendError(StreamError):
+    """A record was not acknowledged."""
+
+    def __init__(self, topic: str, reason: str, *, retriable: bool) -> None:
+        super().__init__(f"a record for {topic} was not acknowledged: {reason}")
+        self.retriable = retriable
+
+
+class KafkaUnreachableError(StreamError):
+    """No broker answered in time."""
+
+    retriable = True

@@ -1,0 +1,103 @@
+"""Settings: one TOML file with a section per app, ``CLAWSTREAM_*`` variables, flags; the later one wins.
+
+Invariant: an unknown key is an error that names it, wherever it was written::
+
+    clawstream.toml          [gateway]  port = 8100
+    environment              CLAWSTREAM_GATEWAY_PORT=8200
+    flag                     clawstream gateway --port 8300        # wins
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+SECTIONS = ("kafka", "broker", "gateway", "processors", "trainer", "rollout", "up", "demo")
+CONFIG_VARIABLE = "CLAWSTREAM_CONFIG"
+DEFAULT_FILE = Path("clawstream.toml")
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used; the message names the key and where it was written."""
+
+
+class Section(BaseModel):
+    """One section of the settings. Subclasses name it in ``section`` and describe each field."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    section: ClassVar[str]
+
+
+class KafkaSettings(Section):
+    """How to reach Kafka, and how topics are laid out."""
+
+    section = "kafka"
+    bootstrap_servers: str = Field("127.0.0.1:9092", description="comma-separated host:port of Kafka brokers")
+    partitions: int = Field(4, ge=1, description="partitions of each scaled topic when it is created")
+    replication_factor: int = Field(1, ge=1, description="replicas of each partition when a topic is created")
+    topic_prefix: str = Field("", description="put before every topic and group, so that pipelines can share a cluster")
+    max_record_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="largest record that is produced, in bytes")
+
+    def name(self, topic: str) -> str:
+        """The name that a topic or a consumer group has on this cluster."""
+        return f"{self.topic_prefix}{topic}"
+
+
+S = TypeVar("S", bound=Section)
+
+
+def load(model: type[S], flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] = os.environ) -> S:
+    """The settings of ``model``'s section. Raises ``SettingsError`` for an unknown key or a value that does not fit."""
+    values: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for name, found in (
+        (str(config_file(environ)), _from_file(config_file(environ), model.section)),
+        ("the environment", _from_environment(model, environ)),
+        ("flags", {key: value for key, value in (flags or {}).items() if value is not None}),
+    ):
+        values.update(found)
+        origin.update(dict.fromkeys(found, name))
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(_sentence(model, error, origin)) from error
+
+
+def config_file(environ: Mapping[str, str] = os.environ) -> Path:
+    """The settings file: ``CLAWSTREAM_CONFIG``, else ``clawstream.toml`` in the current folder."""
+    return Path(environ.get(CONFIG_VARIABLE, DEFAULT_FILE))
+
+
+def _from_file(path: Path, section: str) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        content = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}") from error
+    for name, value in content.items():
+        if name not in SECTIONS:
+            raise SettingsError(f"{path}: unknown section [{name}]; there are {', '.join(SECTIONS)}")
+        if not isinstance(value, dict):
+            raise SettingsError(f"{path}: {name} must be a section, [{name}]")
+    return dict(content.get(section, {}))
+
+
+def _from_environment(model: type[Section], environ: Mapping[str, str]) -> dict[str, str]:
+    prefix = f"CLAWSTREAM_{model.section.upper()}_"
+    return {name[len(prefix) :].lower(): value for name, value in environ.items() if name.startswith(prefix)}
+
+
+def _sentence(model: type[Section], error: ValidationError, origin: Mapping[str, str]) -> str:
+    problems = []
+    for problem in error.errors(include_url=False, include_input=False):
+        key = ".".join(str(part) for part in problem["loc"])
+        where = origin.get(key.split(".")[0], "the defaults")
+        if problem["type"] == "extra_forbidden":
+            problems.append(f"unknown key {key} (from {where}); there are {', '.join(model.model_fields)}")
+        else:
+            problems.append(f"{key} (from {where}): {problem['msg']}")
+    return f"[{model.section}] " + "; ".join(problems)

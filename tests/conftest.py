@@ -1,0 +1,25 @@
+"""Shared fixtures: one real broker per session, and topics of its own for each test that asks."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from clawstream.streams.admin import create_missing
+from clawstream.streams.broker import LocalBroker
+from clawstream.streams.settings import KafkaSettings
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[LocalBroker]:
+    """A real Apache Kafka on a free port, gone with the session."""
+    with LocalBroker(port=0, ephemeral=True) as running:
+        yield running
+
+
+@pytest.fixture
+def kafka(broker: LocalBroker) -> KafkaSettings:
+    """Fresh topics, created, under a prefix of this test alone."""
+    settings = KafkaSettings(bootstrap_servers=broker.bootstrap_servers, topic_prefix=f"t{uuid.uuid4().hex[:8]}-")
+    create_missing(settings)
+    return settings

@@ -1,0 +1,1 @@
+"""Everything on one machine: which processes there are, and keeping them alive."""

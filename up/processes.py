@@ -1,0 +1,89 @@
+"""Which processes make a whole ClawStream on one machine, as command lines.
+
+Invariant: each is the tested command line, so what ``up`` runs is what anybody runs by hand.
+"""
+
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from clawstream.streams.settings import KafkaSettings
+from clawstream.up.settings import UpSettings
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """One process to keep alive."""
+
+    name: str
+    arguments: tuple[str, ...]  # of the clawstream command
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The whole command line."""
+        return (sys.executable, "-m", "clawstream.cli.main", *self.arguments)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """The processes in the order in which they start, and where to reach them."""
+
+    kafka: KafkaSettings
+    gateway_url: str
+    broker: Process | None  # None: an external cluster is configured
+    apps: tuple[Process, ...]
+
+
+def free_port(preferred: int = 0) -> int:
+    """``preferred`` when it is free on the loopback interface, else a port that is."""
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise OSError(f"no port is free on {LOOPBACK}")
+
+
+def stack(settings: UpSettings, kafka: KafkaSettings, extra: Mapping[str, str] | None = None) -> Stack:
+    """Lay out a whole ClawStream. ``extra``: environment variables for every process."""
+    external = "bootstrap_servers" in kafka.model_fields_set
+    kafka_port = free_port(9092)
+    if not external:
+        kafka = kafka.model_copy(update={"bootstrap_servers": f"{LOOPBACK}:{kafka_port}"})
+    environment = {
+        **(extra or {}),
+        "CLAWSTREAM_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "CLAWSTREAM_KAFKA_TOPIC_PREFIX": kafka.topic_prefix,
+    }
+    gateway_port, data = free_port(settings.port), settings.data_dir
+
+    def process(name: str, *arguments: str) -> Process:
+        return Process(name=name, arguments=arguments, environment=environment)
+
+    broker = process("broker", "broker", "--port", str(kafka_port), "--data-dir", str(data / "kafka"))
+    apps = [
+        *(
+            process(f"rollout-{n}", "rollout", "--model", str(settings.model), "--name", f"node-{n}", *_metrics())
+            for n in range(settings.nodes)
+        ),
+        process("gateway", "gateway", "--port", str(gateway_port)),
+        *(process(f"process-{n}", "process", *_metrics()) for n in range(settings.workers)),
+        process("train", "train", "--model", str(settings.model), "--output-dir", str(data / "train"), *_metrics()),
+    ]
+    return Stack(
+        kafka=kafka,
+        gateway_url=f"http://{LOOPBACK}:{gateway_port}",
+        broker=None if external else broker,
+        apps=tuple(apps),
+    )
+
+
+def _metrics() -> tuple[str, str]:
+    return "--metrics-port", str(free_port())
