@@ -35,11 +35,15 @@ class KafkaSettings(Section):
     """How to reach Kafka, and how topics are laid out."""
 
     section = "kafka"
-    bootstrap_servers: str = Field("127.0.0.1:9092", description="comma-separated host:port of Kafka brokers")
-    partitions: int = Field(4, ge=1, description="partitions of each scaled topic when it is created")
-    replication_factor: int = Field(1, ge=1, description="replicas of each partition when a topic is created")
-    topic_prefix: str = Field("", description="put before every topic and group, so that pipelines can share a cluster")
-    max_record_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="largest record that is produced, in bytes")
+    bootstrap_servers: str = Field(default="127.0.0.1:9092", description="comma-separated host:port of Kafka brokers")
+    partitions: int = Field(default=4, ge=1, description="partitions of each scaled topic when it is created")
+    replication_factor: int = Field(default=1, ge=1, description="replicas of each partition when a topic is created")
+    topic_prefix: str = Field(
+        default="", description="put before every topic and group, so that pipelines can share a cluster"
+    )
+    max_record_bytes: int = Field(
+        default=8 * 1024 * 1024, ge=1024, description="largest record that is produced, in bytes"
+    )
 
     def name(self, topic: str) -> str:
         """The name that a topic or a consumer group has on this cluster."""

@@ -6,14 +6,13 @@ import sys
 
 import click
 
-from clawstream.streams.admin import create_missing, wait_for_kafka
 from clawstream.streams.settings import KafkaSettings
 from clawstream.up.processes import Stack, stack
 from clawstream.up.settings import UpSettings
+from clawstream.up.start import start_stack
 from clawstream.up.supervisor import Supervisor
 
 _COLOURS = ("cyan", "green", "magenta", "blue", "yellow", "bright_cyan", "bright_green", "bright_magenta")
-_BROKER_SECONDS = 180.0  # the first start downloads Kafka
 
 
 class ColouredLog:
@@ -26,16 +25,6 @@ class ColouredLog:
         """Print one line."""
         colour = self._colour_of.setdefault(name, _COLOURS[len(self._colour_of) % len(_COLOURS)])
         click.echo(f"{click.style(f'{name:>10} |', fg=colour)} {line}")
-
-
-async def start_stack(supervisor: Supervisor, layout: Stack) -> None:
-    """Start the broker, wait for it, create the topics, start the apps."""
-    if layout.broker is not None:
-        supervisor.start(layout.broker)
-    await asyncio.to_thread(wait_for_kafka, layout.kafka, _BROKER_SECONDS)
-    await asyncio.to_thread(create_missing, layout.kafka)
-    for process in layout.apps:
-        supervisor.start(process)
 
 
 def run(settings: UpSettings, kafka: KafkaSettings) -> int:

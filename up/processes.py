@@ -3,15 +3,13 @@
 Invariant: each is the tested command line, so what ``up`` runs is what anybody runs by hand.
 """
 
-import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from clawstream.streams.ports import HOST, free_port
 from clawstream.streams.settings import KafkaSettings
 from clawstream.up.settings import UpSettings
-
-LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,31 +36,18 @@ class Stack:
     apps: tuple[Process, ...]
 
 
-def free_port(preferred: int = 0) -> int:
-    """``preferred`` when it is free on the loopback interface, else a port that is."""
-    for port in (preferred, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise OSError(f"no port is free on {LOOPBACK}")
-
-
 def stack(settings: UpSettings, kafka: KafkaSettings, extra: Mapping[str, str] | None = None) -> Stack:
     """Lay out a whole ClawStream. ``extra``: environment variables for every process."""
     external = "bootstrap_servers" in kafka.model_fields_set
     kafka_port = free_port(9092)
     if not external:
-        kafka = kafka.model_copy(update={"bootstrap_servers": f"{LOOPBACK}:{kafka_port}"})
+        kafka = kafka.model_copy(update={"bootstrap_servers": f"{HOST}:{kafka_port}"})
     environment = {
         **(extra or {}),
         "CLAWSTREAM_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
         "CLAWSTREAM_KAFKA_TOPIC_PREFIX": kafka.topic_prefix,
     }
-    gateway_port, data = free_port(settings.port), settings.data_dir
+    gateway_port, data = free_port(settings.port or None), settings.data_dir
 
     def process(name: str, *arguments: str) -> Process:
         return Process(name=name, arguments=arguments, environment=environment)
@@ -79,7 +64,7 @@ def stack(settings: UpSettings, kafka: KafkaSettings, extra: Mapping[str, str] |
     ]
     return Stack(
         kafka=kafka,
-        gateway_url=f"http://{LOOPBACK}:{gateway_port}",
+        gateway_url=f"http://{HOST}:{gateway_port}",
         broker=None if external else broker,
         apps=tuple(apps),
     )

@@ -12,7 +12,7 @@ import signal
 import time
 from collections.abc import Callable
 
-from clawstream.streams.child import die_with_parent
+from clawstream.streams.child import tied
 from clawstream.up.processes import Process
 
 OnLine = Callable[[str, str], None]  # process name, line
@@ -77,14 +77,13 @@ class Supervisor:
 
     async def _run_once(self, process: Process) -> int:
         child = await asyncio.create_subprocess_exec(
-            *process.argv,
+            *tied(process.argv),
             env={**os.environ, "PYTHONUNBUFFERED": "1", **process.environment},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             limit=_LINE_BYTES,
             start_new_session=True,
-            preexec_fn=die_with_parent,  # noqa: PLW1509
         )
         self._running[process.name] = child
         await self._pass_on(process.name, child)

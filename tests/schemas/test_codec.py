@@ -1,3 +1,4 @@
+import contextlib
 from pathlib import Path
 
 import msgspec
@@ -59,10 +60,8 @@ def test_bad_bytes_are_told_apart(data: bytes, sentence: str) -> None:
 @given(body=st.binary(max_size=200))
 def test_random_bodies_never_raise_anything_else(body: bytes) -> None:
     header = encode(a_feedback())[:5]
-    try:
+    with contextlib.suppress(CodecError):
         assert isinstance(decode(header + body, Feedback), Feedback)
-    except CodecError as error:
-        assert str(error)
 
 
 def test_a_value_outside_its_type_is_named() -> None:

@@ -1,0 +1,76 @@
+"""A rollout node that answers at once: vLLM's streaming protocol, fixed tokens. So a benchmark measures our part.
+
+It samples nothing. Figures taken with it say what ClawStream adds, never how fast a model is.
+"""
+
+import json
+from typing import Any
+
+from aiohttp import web
+
+from clawstream.schemas import NodeStatus, now
+from clawstream.streams.producer import Producer
+from clawstream.topics import NODES
+
+RESPONSE_TOKENS = 16
+
+
+def announce(producer: Producer, url: str) -> None:
+    """Say in ``nodes`` that this node is ready, as a rollout node does."""
+    status = NodeStatus(
+        node="synthetic",
+        url=url,
+        model="policy",
+        version=0,
+        health="ready",
+        logprobs_mode="processed_logprobs",
+        max_model_len=100_000,
+        at=now(),
+    )
+    producer.send(NODES, status).result(timeout=30)
+
+
+async def chat(request: web.Request) -> web.StreamResponse:
+    """``/v1/chat/completions``, streamed: prompt ids by the length of the messages, then 16 tokens in four chunks."""
+    asked = await request.json()
+    prompt = _prompt_ids(asked["messages"])
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    base: dict[str, Any] = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "policy"}
+    first = {"index": 0, "delta": {"role": "assistant", "content": ""}, "logprobs": None, "finish_reason": None}
+    await _send(response, {**base, "prompt_token_ids": prompt, "choices": [first]})
+    for start in range(0, RESPONSE_TOKENS, 4):
+        last = start + 4 == RESPONSE_TOKENS
+        choice = {
+            "index": 0,
+            "delta": {"content": "word"},
+            "logprobs": {"content": [{"token": "w", "logprob": -0.5, "bytes": None, "top_logprobs": []}] * 4},
+            "finish_reason": "stop" if last else None,
+            "token_ids": list(range(start, start + 4)),
+        }
+        await _send(response, {**base, "choices": [choice]})
+    usage = {
+        "prompt_tokens": len(prompt),
+        "completion_tokens": RESPONSE_TOKENS,
+        "total_tokens": len(prompt) + RESPONSE_TOKENS,
+    }
+    await _send(response, {**base, "choices": [], "usage": usage})
+    spans = [{"version": "0", "start": 0, "end": RESPONSE_TOKENS}]
+    await _send(response, {**base, "choices": [], "weight_versions": spans})
+    await response.write(b"data: [DONE]\n\n")
+    return response
+
+
+def _prompt_ids(messages: list[dict[str, Any]]) -> list[int]:
+    """A message is as many tokens as it has words; an answer of ours is the 16 tokens that it was."""
+    ids: list[int] = []
+    for message in messages:
+        if message["role"] == "assistant":
+            ids += range(RESPONSE_TOKENS)
+        else:
+            ids += range(1000, 1000 + len(str(message["content"]).split()))
+    return ids
+
+
+async def _send(response: web.StreamResponse, chunk: dict[str, Any]) -> None:
+    await response.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")

@@ -1,0 +1,42 @@
+"""The routes.
+
+Invariant: no route leads to an endpoint of a node other than chat completions.
+"""
+
+from aiohttp import web
+
+from clawstream.gateway import lifecycle, registry, status
+from clawstream.gateway.chat import chat_completions
+from clawstream.gateway.context import GATEWAY, Gateway
+from clawstream.gateway.middleware import authorised, counted, worded
+
+_BASES = (
+    "/v1",  # trajectory and group in headers
+    "/{trajectory}/{group}/v1",
+    "/{trajectory}/{group}",  # as Claw-R1's documents have it
+)
+
+
+def make_app(gateway: Gateway) -> web.Application:
+    """The application that serves ``gateway``."""
+    app = web.Application(middlewares=[counted, worded, authorised], client_max_size=gateway.settings.max_body_bytes)
+    app[GATEWAY] = gateway
+    routes = [
+        web.get("/healthz", status.healthz),
+        web.get("/metrics", status.metrics),
+        web.post("/init_trajectory", lifecycle.init_trajectory),
+        web.get("/registry/schemas/ids/{id}", registry.schema_by_id),
+        web.get("/registry/subjects", registry.list_subjects),
+        web.get("/registry/subjects/{subject}/versions", registry.list_versions),
+        web.get("/registry/subjects/{subject}/versions/{version}", registry.one_version),
+    ]
+    for base in _BASES:
+        routes += [
+            web.post(f"{base}/chat/completions", chat_completions),
+            web.post(f"{base}/register_trajectory", lifecycle.register_trajectory),
+            web.post(f"{base}/complete_trajectory", lifecycle.complete_trajectory),
+            web.post(f"{base}/feedback", lifecycle.feedback),
+            web.get(f"{base}/models", status.models),
+        ]
+    app.add_routes(routes)
+    return app

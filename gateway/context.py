@@ -1,0 +1,89 @@
+"""What every handler reaches: the parts of one running gateway."""
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from clawstream.gateway.errors import too_many
+from clawstream.gateway.follow import Nodes, Versions
+from clawstream.gateway.ledger import Ledger
+from clawstream.gateway.metrics import IN_FLIGHT
+from clawstream.gateway.node import NodeClient
+from clawstream.gateway.pacing import Pace
+from clawstream.gateway.prefix import PrefixStore
+from clawstream.gateway.sealing import Sealer
+from clawstream.gateway.settings import GatewaySettings
+from clawstream.gateway.trajectories import Trajectories
+from clawstream.streams.producer import Producer
+from clawstream.streams.settings import KafkaSettings
+
+
+@dataclass(kw_only=True)
+class Gateway:
+    """One gateway's parts and the work it has under way."""
+
+    settings: GatewaySettings
+    kafka: KafkaSettings
+    nodes: Nodes
+    versions: Versions
+    prefixes: PrefixStore
+    trajectories: Trajectories
+    ledger: Ledger
+    sealer: Sealer
+    node_client: NodeClient
+    in_flight: int = 0
+    _later: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold one of the places for calls. Raises ``ApiError`` 429 when there is none."""
+        if self.in_flight >= self.settings.max_in_flight:
+            raise too_many(f"{self.in_flight} calls are under way, as many as this gateway takes", "busy")
+        self.in_flight += 1
+        IN_FLIGHT.set(self.in_flight)
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+            IN_FLIGHT.set(self.in_flight)
+
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do ``work`` although nobody waits for it any more."""
+        task = asyncio.create_task(work)
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
+    async def settle(self) -> None:
+        """Wait for the work that nobody waits for."""
+        while self._later:
+            await asyncio.gather(*self._later, return_exceptions=True)
+
+
+GATEWAY = web.AppKey("gateway", Gateway)
+
+
+def assemble(settings: GatewaySettings, kafka: KafkaSettings, producer: Producer) -> Gateway:
+    """A gateway's parts; enter its ``node_client`` before it serves."""
+    nodes, versions = Nodes(settings.node_seconds), Versions()
+    pace = Pace(
+        trajectories_per_version=settings.trajectories_per_version,
+        max_policy_lag=settings.max_policy_lag,
+        pace_seconds=settings.pace_seconds,
+    )
+    prefixes = PrefixStore(settings.prefix_tokens, settings.prefix_steps)
+    ledger = Ledger(producer, settings.seal_seconds)
+    return Gateway(
+        settings=settings,
+        kafka=kafka,
+        nodes=nodes,
+        versions=versions,
+        prefixes=prefixes,
+        trajectories=Trajectories(pace, settings.max_trajectories, lambda: versions.newest),
+        ledger=ledger,
+        sealer=Sealer(ledger, nodes, prefixes),
+        node_client=NodeClient(settings, nodes),
+    )

@@ -1,0 +1,58 @@
+"""Feedback as it is recorded.
+
+Invariant: the same statement made again has the same id, so a client may retry: an opening or a completion is one by
+its content, a reward or an observation by the client's ``Idempotency-Key``.
+"""
+
+from typing import Any
+
+import msgspec
+
+from clawstream.gateway.context import Gateway
+from clawstream.gateway.record import TENANT
+from clawstream.schemas import Feedback, FeedbackKind, derived_id, new_id, now
+from clawstream.topics import FEEDBACK
+
+_LIFECYCLE = frozenset({"opened", "completed"})
+
+
+async def say(
+    gateway: Gateway,
+    kind: FeedbackKind,
+    trajectory_id: str,
+    group_id: str,
+    *,
+    channel: str | None = None,
+    step_id: str | None = None,
+    reward: float | None = None,
+    group_size: int | None = None,
+    detail: dict[str, Any] | None = None,
+    source: str = "agent",
+    idempotency_key: str | None = None,
+) -> str:
+    """Record a statement; its id, once Kafka has it. Raises ``ApiError`` 503 when it has not."""
+    detail_json = msgspec.json.encode(detail).decode() if detail is not None else None
+    feedback = Feedback(
+        feedback_id=_id(kind, trajectory_id, [channel, step_id, reward, group_size, detail_json], idempotency_key),
+        trajectory_id=trajectory_id,
+        group_id=group_id,
+        tenant=TENANT,
+        channel=channel,
+        kind=kind,
+        source=source,
+        at=now(),
+        step_id=step_id,
+        reward=reward,
+        group_size=group_size,
+        detail_json=detail_json,
+    )
+    await gateway.ledger.write(FEEDBACK, feedback)
+    return feedback.feedback_id
+
+
+def _id(kind: FeedbackKind, trajectory_id: str, content: list[Any], idempotency_key: str | None) -> str:
+    if idempotency_key is not None:
+        return derived_id("feedback", kind, trajectory_id, "key", idempotency_key)
+    if kind in _LIFECYCLE:
+        return derived_id("feedback", kind, trajectory_id, "content", repr(content))
+    return new_id()

@@ -1,0 +1,100 @@
+"""May a step train? Only when what it says was sampled agrees with itself, and the answer is complete.
+
+Invariant: a step that fails is recorded with its reason and never repaired.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+from clawstream.gateway.answer import Answer
+from clawstream.gateway.spans import cover
+from clawstream.schemas import PolicySpan
+
+FlawKind = Literal["disconnect", "abort", "length", "tokens", "logprobs", "usage", "prompt", "version", "temperature"]
+Ended = Literal["disconnect", "abort"]  # how a call ended that did not come to its end
+
+COMPLETE = frozenset({"stop", "tool_calls"})
+
+
+class Flaw(NamedTuple):
+    """Why a step must not train."""
+
+    kind: FlawKind
+    reason: str  # a sentence with numbers
+
+
+def finish_reason(answer: Answer, ended: Ended | None) -> str:
+    """The finish reason to record."""
+    return ended or answer.finish_reason or "abort"
+
+
+def find_flaw(
+    answer: Answer, spans: Sequence[PolicySpan] | None, temperature: float, ended: Ended | None
+) -> Flaw | None:
+    """The first thing that is wrong; ``None`` when the step may train."""
+    return (
+        _incomplete(finish_reason(answer, ended))
+        or _miscounted(answer)
+        or _bad_logprobs(answer.logprobs)
+        or _bad_prompt(answer)
+        or _bad_spans(spans, len(answer.token_ids))
+        or _greedy(temperature)
+    )
+
+
+def _incomplete(finish: str) -> Flaw | None:
+    if finish in COMPLETE:
+        return None
+    if finish == "length":
+        return Flaw("length", "length: the answer was cut off at its token limit")
+    if finish == "disconnect":
+        return Flaw("disconnect", "disconnect: the client went away before the answer was complete")
+    return Flaw("abort", f"{finish}: the node did not complete the answer")
+
+
+def _miscounted(answer: Answer) -> Flaw | None:
+    ids, logprobs, used = len(answer.token_ids), len(answer.logprobs), _usage(answer.usage, "completion_tokens")
+    if ids == 0:
+        return Flaw("tokens", f"the node gave no token ids for {used} completion tokens")
+    if ids != logprobs:
+        return Flaw("logprobs", f"{ids} token ids but {logprobs} log-probabilities")
+    if used != ids:
+        return Flaw("usage", f"{ids} token ids but usage says {used} completion tokens")
+    return None
+
+
+def _bad_logprobs(logprobs: Sequence[float]) -> Flaw | None:
+    for position, logprob in enumerate(logprobs):
+        if not math.isfinite(logprob) or logprob > 1e-3:  # some rounding above 0 is the engine's
+            return Flaw("logprobs", f"log-probability {position} of {len(logprobs)} is {logprob}")
+    return None
+
+
+def _bad_prompt(answer: Answer) -> Flaw | None:
+    if not answer.prompt_ids:
+        return Flaw("prompt", "the node gave no prompt token ids")
+    ids, used = len(answer.prompt_ids), _usage(answer.usage, "prompt_tokens")
+    if used != ids:
+        return Flaw("prompt", f"{ids} prompt token ids but usage says {used} prompt tokens")
+    return None
+
+
+def _bad_spans(spans: Sequence[PolicySpan] | None, token_count: int) -> Flaw | None:
+    if spans is None:
+        return Flaw("version", "policy version unknown")
+    if not cover(spans, token_count):
+        said = ", ".join(f"[{span.start}, {span.end})" for span in spans[:8]) or "nothing"
+        return Flaw("version", f"policy version spans cover {said} of {token_count} tokens")
+    return None
+
+
+def _greedy(temperature: float) -> Flaw | None:
+    if temperature > 0:
+        return None
+    return Flaw("temperature", "temperature is 0: the answer was chosen, not sampled")
+
+
+def _usage(usage: dict[str, Any] | None, key: str) -> int | None:
+    count = (usage or {}).get(key)
+    return count if isinstance(count, int) else None

@@ -1,0 +1,42 @@
+"""Writing to the log.
+
+Invariant: a write that returns is acknowledged by Kafka. A write that was begun goes on when its caller is cancelled.
+"""
+
+import asyncio
+from typing import TypeVar
+
+from clawstream.gateway.errors import unavailable
+from clawstream.schemas import CodecError, Record
+from clawstream.streams.errors import KafkaSendError
+from clawstream.streams.producer import Producer
+from clawstream.topics import Topic
+
+R = TypeVar("R", bound=Record)
+
+
+class Ledger:
+    """The gateway's hand on ``steps`` and ``feedback``."""
+
+    def __init__(self, producer: Producer, seal_seconds: float) -> None:
+        self._producer, self._seal_seconds = producer, seal_seconds
+
+    async def write(self, topic: Topic[R], record: R) -> None:
+        """Return once Kafka has ``record``. Raises ``ApiError`` 503 when it has not said so in time."""
+        sending = asyncio.ensure_future(self._producer.asend(topic, record))
+        sending.add_done_callback(_look)
+        try:
+            async with asyncio.timeout(self._seal_seconds):
+                await asyncio.shield(sending)
+        except TimeoutError as error:
+            raise unavailable(
+                f"Kafka did not acknowledge the record for {topic.name} in {self._seal_seconds:g} s", "not_recorded"
+            ) from error
+        except (KafkaSendError, CodecError) as error:
+            raise unavailable(str(error), "not_recorded") from error
+
+
+def _look(sending: "asyncio.Future[None]") -> None:
+    """Look at the outcome, so that asyncio does not report one that nobody waited for any more."""
+    if not sending.cancelled():
+        sending.exception()

@@ -1,0 +1,22 @@
+"""The gateway's Prometheus metrics."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+REQUESTS = Counter("clawstream_gateway_requests", "Requests answered", ["route", "status"])
+REQUEST_SECONDS = Histogram(
+    "clawstream_gateway_request_seconds", "From request to end of answer", ["route"], buckets=_SECONDS
+)
+FIRST_TOKEN_SECONDS = Histogram(
+    "clawstream_gateway_first_token_seconds", "From request to the node's first token", buckets=_SECONDS
+)
+SEAL_SECONDS = Histogram(
+    "clawstream_gateway_seal_seconds", "From handing a step to Kafka to its acknowledgement", buckets=_SECONDS
+)
+STEPS_RECORDED = Counter("clawstream_gateway_steps", "Steps recorded", ["turn_type", "continues"])
+UNTRAINABLE = Counter("clawstream_gateway_untrainable_steps", "Steps recorded that may not train", ["kind"])
+NODE_RETRIES = Counter("clawstream_gateway_node_retries", "Calls that had to go to another node", ["node"])
+IN_FLIGHT = Gauge("clawstream_gateway_in_flight", "Model calls under way")
+NODES_LIVE = Gauge("clawstream_gateway_nodes_live", "Nodes to which calls may go")
+PREFIX_TOKENS = Gauge("clawstream_gateway_prefix_tokens", "Tokens of earlier steps held in memory")

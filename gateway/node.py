@@ -1,0 +1,176 @@
+"""Calls to nodes. This file alone talks to vLLM, and only to ``/v1/chat/completions``.
+
+Invariant: another node is tried only as long as no event of an answer has come, so a client never sees two answers
+mixed; and whoever opened a stream closes it, which makes vLLM stop sampling.
+"""
+
+import asyncio
+import io
+from collections import deque
+from typing import NamedTuple
+
+import aiohttp
+import msgspec
+
+from clawstream.gateway.chat_request import ChatRequest, node_body
+from clawstream.gateway.chunks import Chunk, read_chunk
+from clawstream.gateway.errors import UPSTREAM, ApiError, NodeFailed, unavailable
+from clawstream.gateway.follow import Nodes
+from clawstream.gateway.metrics import NODE_RETRIES
+from clawstream.gateway.routing import ranked, serving
+from clawstream.gateway.settings import GatewaySettings
+from clawstream.gateway.sse import SseDecoder
+from clawstream.schemas import NodeStatus
+
+_DONE = b"[DONE]"
+_JSON = {"Content-Type": "application/json"}
+_LOOK_AGAIN_SECONDS = 0.1
+_MAX_ERROR_BYTES = 1024 * 1024
+_KEEPALIVE_SECONDS = 3.0  # below vLLM's 5 s, so that we never reuse a connection that it is closing
+
+
+class Event(NamedTuple):
+    """One event of an answer: as it came, and decoded."""
+
+    data: bytes
+    chunk: Chunk
+
+
+class NodeStream:
+    """One answer under way. Iterating gives its events up to ``[DONE]``; :meth:`begin` comes first."""
+
+    def __init__(self, node: NodeStatus, response: aiohttp.ClientResponse) -> None:
+        self.node = node
+        self._response, self._decoder = response, SseDecoder()
+        self._received: deque[bytes] = deque()
+        self._first: Event | None = None
+
+    async def begin(self) -> None:
+        """Wait for the first event. Raises ``aiohttp.ClientConnectionError`` when the connection breaks before it,
+        ``NodeFailed`` when the node reports an error instead."""
+        self._first = await self._next()
+
+    def __aiter__(self) -> "NodeStream":
+        return self
+
+    async def __anext__(self) -> Event:
+        """The next event. Raises ``NodeFailed`` when the answer breaks off."""
+        event, self._first = self._first, None
+        try:
+            event = event or await self._next()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise NodeFailed(f"node {self.node.node} broke off its answer: {_what(error)}") from error
+        if event is None:
+            raise StopAsyncIteration
+        return event
+
+    async def _next(self) -> Event | None:
+        while not self._received:
+            data = await self._response.content.readany()
+            if not data:
+                raise aiohttp.ServerDisconnectedError("the stream ended without [DONE]")
+            try:
+                self._received.extend(self._decoder.feed(data))
+            except ValueError as error:
+                raise NodeFailed(f"node {self.node.node}: {error}") from error
+        data = self._received.popleft()
+        return None if data == _DONE else Event(data, read_chunk(data))
+
+    def close(self) -> None:
+        """Close the connection; one whose answer was read to its end is back in the pool by then."""
+        self._response.close()
+
+
+class NodeClient:
+    """Opens answers on live nodes. Enter it before use."""
+
+    def __init__(self, settings: GatewaySettings, nodes: Nodes) -> None:
+        self._settings, self._nodes = settings, nodes
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> "NodeClient":
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=self._settings.connect_seconds, sock_read=self._settings.silence_seconds
+        )
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS)
+        self._session = aiohttp.ClientSession(timeout=timeout, connector=connector, read_bufsize=1 << 18)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def open(self, trajectory_id: str, asked: ChatRequest) -> NodeStream:
+        """The answer of the best live node that takes the call, with its first event there.
+
+        Raises ``ApiError``: 503 when no node took it in time, or what a node answered other than 200.
+        """
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._settings.node_wait_seconds
+        while True:
+            for node in ranked(serving(self._nodes.live(), asked.model), trajectory_id):
+                stream = await self._try(node, node_body(asked, node.model))
+                if stream is not None:
+                    return stream
+                NODE_RETRIES.labels(node.node).inc()
+            if clock() >= deadline:
+                raise self._nobody()
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+    async def _try(self, node: NodeStatus, body: bytes) -> NodeStream | None:
+        """``None`` when the node cannot be reached or hangs up before its first event."""
+        assert self._session is not None, "enter the NodeClient before use"
+        url = f"{node.url.rstrip('/')}/v1/chat/completions"
+        stream: NodeStream | None = None
+        try:
+            response = await self._session.post(url, data=io.BytesIO(body), headers=_JSON, allow_redirects=False)
+            stream = NodeStream(node, response)
+            if response.status != 200:
+                raise await _refusal(response)
+            await stream.begin()
+            began, stream = stream, None
+            return began
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL):
+            self._nodes.unreachable(node)
+            return None
+        except aiohttp.SocketTimeoutError as error:
+            silence = f"node {node.node} said nothing for {self._settings.silence_seconds:g} s"
+            raise ApiError(504, silence, kind=UPSTREAM, code="node_silent") from error
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError):
+            return None
+        except NodeFailed as failure:
+            raise failure.as_api_error() from failure
+        finally:
+            if stream is not None:
+                stream.close()
+
+    def _nobody(self) -> ApiError:
+        count = len(self._nodes.live())
+        return unavailable(
+            f"no rollout node took the call within {self._settings.node_wait_seconds:g} s; {count} are live", "no_node"
+        )
+
+
+async def _refusal(response: aiohttp.ClientResponse) -> ApiError:
+    """A node's own error: its status and its body, in OpenAI's shape."""
+    data = await response.content.read(_MAX_ERROR_BYTES)
+    after = response.headers.get("Retry-After", "")
+    return ApiError(
+        response.status,
+        data.decode(errors="replace")[:2000] or f"the node answered {response.status}",
+        kind=UPSTREAM,
+        raw=data if _is_openai_error(data) else None,
+        retry_after_seconds=int(after) if after.isascii() and after.isdigit() else None,
+    )
+
+
+def _is_openai_error(data: bytes) -> bool:
+    try:
+        body = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return isinstance(body, dict) and isinstance(body.get("error"), dict)
+
+
+def _what(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,0 +1,93 @@
+"""The step that a call leaves behind.
+
+Invariant: all of it is known when it is written; nothing in a step is filled in later. Its channel is what this gateway
+knows (see ``trajectories.py``); the channel of the trajectory's ``opened`` feedback overrules it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from clawstream.gateway.answer import Answer
+from clawstream.gateway.chat_request import ChatRequest
+from clawstream.gateway.identity import Caller
+from clawstream.gateway.integrity import Ended, Flaw, find_flaw, finish_reason
+from clawstream.gateway.prefix import Stored
+from clawstream.gateway.spans import policy_spans
+from clawstream.schemas import NodeStatus, Step, now, pack_logprobs, pack_tokens
+
+TENANT = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call, as it came in."""
+
+    step_id: str
+    caller: Caller
+    channel: str
+    asked: ChatRequest
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampled:
+    """One call, as it was answered."""
+
+    answer: Answer
+    before: NodeStatus  # what the node had said when the call went to it
+    after: NodeStatus | None  # and when the answer was complete
+    ended: Ended | None  # how it ended otherwise
+
+
+def step_of(call: Call, sampled: Sampled, stored: Stored) -> tuple[Step, Flaw | None]:
+    """The step to record, and why it must not train; ``None`` when it may."""
+    answer, caller = sampled.answer, call.caller
+    spans = policy_spans(answer.reported_spans, len(answer.token_ids), sampled.before, sampled.after)
+    flaw = find_flaw(answer, spans, call.asked.temperature, sampled.ended)
+    step = Step(
+        step_id=call.step_id,
+        trajectory_id=caller.trajectory_id,
+        group_id=caller.group_id,
+        tenant=TENANT,
+        agent=caller.agent,
+        channel=call.channel,
+        turn_type=caller.turn_type,
+        request_key=caller.request_key,
+        attempt=caller.attempt,
+        received_at=call.received_at,
+        first_token_at=answer.first_token_at,
+        finished_at=answer.last_token_at or now(),
+        new_messages_json=stored.new_messages_json,
+        tools_json=stored.tools_json,
+        sampling_json=_json(call.asked.sampling()),
+        text=answer.text,
+        reasoning=answer.reasoning_text,
+        tool_calls_json=_json(answer.tool_messages) if answer.tool_calls else None,
+        finish_reason=finish_reason(answer, sampled.ended),
+        prompt_prefix=stored.prefix,
+        prompt_tokens=stored.prompt_tokens,
+        response_tokens=pack_tokens(answer.token_ids),
+        response_logprobs=pack_logprobs(answer.logprobs),
+        logprobs_mode=sampled.before.logprobs_mode,
+        temperature=call.asked.temperature,
+        policy_spans=spans or [],
+        node=sampled.before.node,
+        model=sampled.before.model,
+        prompt_token_count=_count(answer, "prompt_tokens", len(answer.prompt_ids or ())),
+        response_token_count=_count(answer, "completion_tokens", len(answer.token_ids)),
+        trainable=flaw is None,
+        untrainable_reason=flaw.reason if flaw else None,
+    )
+    return step, flaw
+
+
+def _count(answer: Answer, key: str, otherwise: int) -> int:
+    count = (answer.usage or {}).get(key)
+    return count if isinstance(count, int) else otherwise
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

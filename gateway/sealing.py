@@ -1,0 +1,51 @@
+"""Sealing: a call counts as answered once its step is acknowledged by Kafka.
+
+Invariant: a sealed step's prefix was sealed before it.
+"""
+
+import time
+
+from clawstream.gateway.answer import Answer
+from clawstream.gateway.follow import Nodes
+from clawstream.gateway.integrity import Ended
+from clawstream.gateway.ledger import Ledger
+from clawstream.gateway.metrics import FIRST_TOKEN_SECONDS, PREFIX_TOKENS, SEAL_SECONDS, STEPS_RECORDED, UNTRAINABLE
+from clawstream.gateway.prefix import Known, PrefixStore, digest_of, shorten
+from clawstream.gateway.record import Call, Sampled, step_of
+from clawstream.schemas import NodeStatus, Step, pack_tokens
+from clawstream.topics import STEPS
+
+
+class Sealer:
+    """Records calls."""
+
+    def __init__(self, ledger: Ledger, nodes: Nodes, prefixes: PrefixStore) -> None:
+        self._ledger, self._nodes, self._prefixes = ledger, nodes, prefixes
+
+    async def seal(self, call: Call, answer: Answer, node: NodeStatus, ended: Ended | None = None) -> None:
+        """Return once the call's step is in the log. Raises ``ApiError`` 503 when it is not."""
+        prompt = pack_tokens(answer.prompt_ids or ())
+        known = self._prefixes.find(call.caller.trajectory_id, prompt)
+        stored = shorten(prompt, call.asked.messages, call.asked.tools, known)
+        sampled = Sampled(answer=answer, before=node, after=self._nodes.get(node.node), ended=ended)
+        step, flaw = step_of(call, sampled, stored)
+        started = time.perf_counter()
+        await self._ledger.write(STEPS, step)
+        SEAL_SECONDS.observe(time.perf_counter() - started)
+        STEPS_RECORDED.labels(step.turn_type, "no" if step.prompt_prefix is None else "yes").inc()
+        if step.first_token_at is not None:
+            FIRST_TOKEN_SECONDS.observe((step.first_token_at - step.received_at).total_seconds())
+        if flaw is not None:
+            UNTRAINABLE.labels(flaw.kind).inc()
+        elif step.turn_type == "main":
+            self._remember(call, step, prompt)
+
+    def _remember(self, call: Call, step: Step, prompt: bytes) -> None:
+        known = Known(
+            step_id=step.step_id,
+            tokens=prompt + step.response_tokens,
+            message_count=len(call.asked.messages),
+            tools_digest=digest_of(call.asked.tools),
+        )
+        self._prefixes.remember(step.trajectory_id, known)
+        PREFIX_TOKENS.set(self._prefixes.token_count)

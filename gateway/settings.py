@@ -1,0 +1,46 @@
+"""Settings of ``clawstream gateway``."""
+
+from pydantic import Field, SecretStr
+
+from clawstream.streams.settings import Section
+
+
+class GatewaySettings(Section):
+    """Where the gateway listens, how long it waits, and what it keeps in memory."""
+
+    section = "gateway"
+    host: str = Field(default="127.0.0.1", description="address to listen on; one beyond loopback needs api_key")
+    port: int = Field(default=8100, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    api_key: SecretStr | None = Field(
+        default=None, description="bearer token that every route but /healthz and /metrics asks for"
+    )
+    max_in_flight: int = Field(default=1024, ge=1, description="model calls at one time; more are answered 429")
+    max_body_bytes: int = Field(
+        default=6 * 1024 * 1024, ge=1024, description="largest request body; keep it below kafka.max_record_bytes"
+    )
+    node_seconds: float = Field(default=30.0, gt=0, description="a node is live for so long after its last heartbeat")
+    node_wait_seconds: float = Field(
+        default=10.0, ge=0, description="how long a call waits for a live node before it is answered 503"
+    )
+    connect_seconds: float = Field(default=3.0, gt=0, description="time to connect to a node before another is tried")
+    silence_seconds: float = Field(
+        default=300.0, gt=0, description="longest silence of a node within an answer, and of a client that reads it"
+    )
+    seal_seconds: float = Field(
+        default=30.0, gt=0, description="longest wait for Kafka's acknowledgement before the call is answered 503"
+    )
+    drain_seconds: float = Field(default=20.0, ge=0, description="time that calls in flight have to end at a stop")
+    prefix_tokens: int = Field(
+        default=16 * 1024 * 1024, ge=0, description="tokens of earlier steps kept to recognise prompts that go on"
+    )
+    prefix_steps: int = Field(default=4, ge=1, description="earlier steps of one trajectory kept for the same purpose")
+    max_trajectories: int = Field(default=100_000, ge=1, description="trajectories whose channel is remembered")
+    trajectories_per_version: int = Field(
+        default=0, ge=0, description="train trajectories that one policy version uses up; 0 paces nobody"
+    )
+    max_policy_lag: int = Field(
+        default=4, ge=0, description="versions that training data may be behind, as far as pacing goes"
+    )
+    pace_seconds: float = Field(
+        default=60.0, gt=0, description="an opened trajectory stops counting for pacing after so long"
+    )

@@ -1,0 +1,41 @@
+"""Which policy version sampled which response tokens.
+
+Invariant: a version is never guessed. It is what the node said of these very tokens, or, for a node that says nothing
+of tokens, the one version that it announced before and after, with no swap under way.
+"""
+
+from collections.abc import Sequence
+
+from clawstream.gateway.chunks import ReportedSpan
+from clawstream.schemas import NodeStatus, PolicySpan
+
+
+def policy_spans(
+    reported: Sequence[ReportedSpan] | None, token_count: int, before: NodeStatus, after: NodeStatus | None
+) -> list[PolicySpan] | None:
+    """Spans over ``token_count`` response tokens; ``None`` when the version is unknown."""
+    if reported is not None:
+        return _as_said(reported)
+    if after is None or before.version != after.version or {before.health, after.health} != {"ready"}:
+        return None
+    return [PolicySpan(version=before.version, start=0, end=token_count)]
+
+
+def _as_said(reported: Sequence[ReportedSpan]) -> list[PolicySpan] | None:
+    if any(not (span.version.isascii() and span.version.isdigit()) for span in reported):
+        return None  # a label such as "default": the node never followed `weights`
+    return [
+        PolicySpan(version=int(span.version), start=span.start, end=span.end)
+        for span in reported
+        if span.start != span.end
+    ]
+
+
+def cover(spans: Sequence[PolicySpan], token_count: int) -> bool:
+    """Do ``spans`` cover ``[0, token_count)`` in order, with no gap and no overlap?"""
+    position = 0
+    for span in spans:
+        if span.start != position or span.end <= span.start:
+            return False
+        position = span.end
+    return position == token_count

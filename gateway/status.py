@@ -1,0 +1,34 @@
+"""``/healthz``, ``/metrics`` and ``/v1/models``."""
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from clawstream.gateway.context import GATEWAY
+from clawstream.gateway.metrics import NODES_LIVE
+
+
+async def healthz(request: web.Request) -> web.Response:
+    """The process is up; how many nodes are live."""
+    return web.json_response({"ok": True, "nodes_live": len(request.app[GATEWAY].nodes.live())})
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Prometheus metrics."""
+    NODES_LIVE.set(len(request.app[GATEWAY].nodes.live()))
+    return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def models(request: web.Request) -> web.Response:
+    """The models that live nodes serve."""
+    by_name = {status.model: status for status in request.app[GATEWAY].nodes.live()}
+    data = [
+        {
+            "id": name,
+            "object": "model",
+            "created": int(status.at.timestamp()),
+            "owned_by": "clawstream",
+            "max_model_len": status.max_model_len,
+        }
+        for name, status in sorted(by_name.items())
+    ]
+    return web.json_response({"object": "list", "data": data})

@@ -1,0 +1,124 @@
+"""Closed trajectories become groups, and groups become samples. Pure.
+
+Invariant: a group closes once, when all its members are in or at its deadline; then each trainable step of each member
+is in one sample or rejected. A member without a reward counts as arrived and never as zero.
+
+A trajectory's reward is the sum over sources of the newest outcome reward of each. Statistics are over the members that
+have one and a step to train.
+"""
+
+from statistics import fmean, stdev
+
+import msgspec
+
+from clawstream.processors.output import Output
+from clawstream.processors.settings import ProcessorsSettings
+from clawstream.processors.tables import State
+from clawstream.schemas import GroupStatistics, Rejection, Sample, Trajectory, derived_id
+from clawstream.topics import REJECTED, SAMPLES
+
+
+class GroupState(State, frozen=True, kw_only=True):
+    """What is known of a group; its trajectories are kept beside it."""
+
+    group_id: str
+    first_arrival_ms: int
+    expected_size: int
+    member_ids: tuple[str, ...] = ()
+
+
+def on_trajectory(
+    state: GroupState | None, trajectory: Trajectory, now_ms: int, settings: ProcessorsSettings
+) -> tuple[GroupState, list[Output]]:
+    """Take a member that arrived at ``now_ms``; the steps of one whose group is closed are rejected."""
+    size = trajectory.group_size or settings.group_size
+    state = state or GroupState(group_id=trajectory.group_id, first_arrival_ms=now_ms, expected_size=size)
+    if trajectory.trajectory_id in state.member_ids:
+        return state, []
+    outputs = []
+    if state.closed_ms is not None:
+        detail = f"its group was closed {(now_ms - state.closed_ms) / 1000:.1f} s before"
+        outputs = _rejections(trajectory, "late", detail)
+    members = (*state.member_ids, trajectory.trajectory_id)
+    changed = msgspec.structs.replace(state, member_ids=members, expected_size=max(size, state.expected_size))
+    return changed, outputs
+
+
+def closing_reason(state: GroupState, now_ms: int, settled_ms: int, settings: ProcessorsSettings) -> str | None:
+    """Why the group closes now; None while it stays open. ``settled_ms`` as for trajectories."""
+    if state.closed_ms is not None:
+        return None
+    if len(state.member_ids) >= state.expected_size:
+        return "complete"
+    due = state.first_arrival_ms + 1000 * settings.group_deadline_seconds
+    return "deadline" if now_ms >= due and settled_ms >= due else None
+
+
+def close(state: GroupState, members: list[Trajectory], closed_by: str, now_ms: int) -> tuple[GroupState, list[Output]]:
+    """Close ``state``, whose members are ``members``."""
+    rewarded = [(member, reward) for member in members if member.step_ids and (reward := combined(member)) is not None]
+    if len(rewarded) < min(2, state.expected_size):
+        detail = f"{len(rewarded)} of its group's {state.expected_size} members have a reward, at least 2 are needed"
+        outputs = [output for member in members for output in _rejections(member, "group_too_small", detail)]
+    else:
+        statistics = _statistics([reward for _, reward in rewarded], state.expected_size, closed_by)
+        outputs = [Output(SAMPLES, _sample(member, reward, statistics)) for member, reward in rewarded]
+    return msgspec.structs.replace(state, closed_ms=now_ms), outputs
+
+
+def combined(trajectory: Trajectory) -> float | None:
+    """The trajectory's reward, or None when no source has given an outcome."""
+    newest = {
+        reward.source: reward.value
+        for reward in sorted(trajectory.rewards, key=lambda reward: reward.at)
+        if reward.kind == "outcome" and reward.value is not None
+    }
+    return sum(newest.values()) if newest else None
+
+
+def _statistics(rewards: list[float], expected_size: int, closed_by: str) -> GroupStatistics:
+    return GroupStatistics(
+        size=len(rewards),
+        expected_size=expected_size,
+        reward_mean=fmean(rewards),
+        reward_std=stdev(rewards) if len(rewards) > 1 else 0.0,
+        closed_by=closed_by,
+    )
+
+
+def _sample(trajectory: Trajectory, reward: float, statistics: GroupStatistics) -> Sample:
+    return Sample(
+        sample_id=derived_id("sample", trajectory.tenant, trajectory.trajectory_id),
+        trajectory_id=trajectory.trajectory_id,
+        group_id=trajectory.group_id,
+        tenant=trajectory.tenant,
+        agent=trajectory.agent,
+        channel=trajectory.channel,
+        step_ids=trajectory.step_ids,
+        sequences=trajectory.sequences,
+        reward=reward,
+        rewards=trajectory.rewards,
+        group=statistics,
+        logprobs_mode=trajectory.logprobs_mode,
+        ready_at=trajectory.closed_at,
+    )
+
+
+def _rejections(trajectory: Trajectory, reason: str, detail: str) -> list[Output]:
+    return [
+        Output(
+            REJECTED,
+            Rejection(
+                rejection_id=derived_id("rejection", step_id),
+                trajectory_id=trajectory.trajectory_id,
+                step_id=step_id,
+                group_id=trajectory.group_id,
+                tenant=trajectory.tenant,
+                channel=trajectory.channel,
+                reason=reason,
+                detail=detail,
+                at=trajectory.closed_at,
+            ),
+        )
+        for step_id in trajectory.step_ids
+    ]

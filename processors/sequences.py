@@ -1,0 +1,139 @@
+"""Steps of one trajectory as linear sequences of tokens. Pure.
+
+Invariant: over all sequences each trainable step is marked in ``responses`` exactly once, so it is trained once; its
+tokens are the sampled ones. Steps that continue each other form one sequence; a branch makes another that repeats the
+shared tokens::
+
+    steps       a (prompt p)   b continues a   c continues a        (an edit of b's request)
+    sequences   p a t b        p a u c
+    responses     a   b              c
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from clawstream.schemas import (
+    TOKEN_BYTES,
+    PolicySpan,
+    ResponseSpan,
+    Sequence,
+    Step,
+    pack_logprobs,
+    tokens_digest,
+    unpack_logprobs,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A step that cannot be in a sequence."""
+
+    step: Step
+    reason: str
+    detail: str
+
+
+@dataclass(kw_only=True)
+class Resolved:
+    """Sequences, the steps in them, and the steps that are not."""
+
+    sequences: list[Sequence] = field(default_factory=list)
+    step_ids: list[str] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Node:
+    """A step with its whole prompt."""
+
+    step: Step
+    prompt: bytes
+    parent: str | None
+
+    @property
+    def tokens(self) -> bytes:
+        return self.prompt + self.step.response_tokens
+
+
+def resolve(steps: list[Step]) -> Resolved:
+    """Lay out ``steps`` (in log order) as sequences."""
+    resolved, nodes = Resolved(), dict[str, _Node]()
+    for step in steps:
+        node = _place(step, nodes)
+        if isinstance(node, Refusal):
+            resolved.refusals.append(node)
+        else:
+            nodes[step.step_id] = node
+            if not step.trainable:
+                reason, _, detail = (step.untrainable_reason or "untrainable").partition(": ")
+                resolved.refusals.append(Refusal(step=step, reason=reason, detail=detail or reason))
+    superseded = _superseded(nodes)
+    resolved.refusals += superseded
+    left_out = {refusal.step.step_id for refusal in resolved.refusals}
+    trainable = {step_id for step_id in nodes if step_id not in left_out}
+    continued = {node.parent for node in nodes.values()}
+    for step_id in nodes:
+        if step_id not in continued:
+            _add_sequence(_chain(nodes, step_id), trainable, resolved)
+    return resolved
+
+
+def _place(step: Step, nodes: dict[str, _Node]) -> _Node | Refusal:
+    prefix = step.prompt_prefix
+    if prefix is None:
+        return _Node(step=step, prompt=step.prompt_tokens, parent=None)
+    parent = nodes.get(prefix.step_id)
+    if parent is None:
+        detail = f"it continues step {prefix.step_id}, which is not in the trajectory"
+        return Refusal(step=step, reason="broken_prefix", detail=detail)
+    count = len(parent.tokens) // TOKEN_BYTES
+    if count != prefix.token_count or tokens_digest(parent.tokens) != prefix.sha256:
+        detail = f"it continues {prefix.token_count} tokens of step {prefix.step_id}, which has {count} or other ones"
+        return Refusal(step=step, reason="broken_prefix", detail=detail)
+    return _Node(step=step, prompt=parent.tokens + step.prompt_tokens, parent=prefix.step_id)
+
+
+def _superseded(nodes: dict[str, _Node]) -> list[Refusal]:
+    """Of trainable steps with the same prompt (retries), all but one: that which was continued, else the last."""
+    continued = {node.parent for node in nodes.values()}
+    by_prompt: dict[bytes, list[_Node]] = {}
+    for node in nodes.values():
+        if node.step.trainable:
+            by_prompt.setdefault(node.prompt, []).append(node)
+    refusals = []
+    for same in by_prompt.values():
+        kept = next((node for node in reversed(same) if node.step.step_id in continued), same[-1])
+        detail = f"step {kept.step.step_id} answers the same prompt"
+        refusals += [Refusal(step=node.step, reason="superseded", detail=detail) for node in same if node is not kept]
+    return refusals
+
+
+def _chain(nodes: dict[str, _Node], leaf: str) -> list[_Node]:
+    """From the first step to ``leaf``."""
+    chain, at = [], nodes.get(leaf)
+    while at is not None:
+        chain.append(at)
+        at = nodes.get(at.parent) if at.parent is not None else None
+    return chain[::-1]
+
+
+def _add_sequence(chain: list[_Node], trainable: set[str], resolved: Resolved) -> None:
+    """The tokens of ``chain`` up to the last step that no earlier sequence has marked; nothing when there is none."""
+    new = [node for node in chain if node.step.step_id in trainable]
+    if not new:
+        return
+    tokens = new[-1].tokens
+    logprobs = np.zeros(len(tokens) // TOKEN_BYTES, dtype="<f4")
+    responses, spans = [], []
+    for node in new:
+        step, start = node.step, len(node.prompt) // TOKEN_BYTES
+        end = start + len(step.response_tokens) // TOKEN_BYTES
+        logprobs[start:end] = unpack_logprobs(step.response_logprobs)
+        responses.append(ResponseSpan(step_id=step.step_id, start=start, end=end, temperature=step.temperature))
+        spans += [PolicySpan(version=s.version, start=s.start + start, end=s.end + start) for s in step.policy_spans]
+        trainable.remove(step.step_id)
+        resolved.step_ids.append(step.step_id)
+    resolved.sequences.append(
+        Sequence(tokens=tokens, logprobs=pack_logprobs(logprobs), responses=responses, policy_spans=spans)
+    )

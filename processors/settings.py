@@ -1,0 +1,29 @@
+"""Settings of the processors."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from clawstream.streams.settings import Section
+
+
+class ProcessorsSettings(Section):
+    """When trajectories and groups close."""
+
+    section = "processors"
+    group_size: int = Field(default=1, ge=1, description="rollouts of a group, unless its trajectories say otherwise")
+    group_deadline_seconds: float = Field(default=600.0, gt=0, description="age at which an incomplete group closes")
+    idle_seconds: float = Field(default=300.0, gt=0, description="silence after which a trajectory closes")
+    max_age_seconds: float = Field(default=7200.0, gt=0, description="age at which a trajectory closes")
+    reward_deadline_seconds: float = Field(
+        default=60.0, ge=0, description="how long a completed trajectory waits for its reward"
+    )
+    memory_seconds: float = Field(
+        default=3600.0, gt=0, description="how long closed trajectories and groups are remembered, for late events"
+    )
+    tick_seconds: float = Field(default=0.1, gt=0, description="how often closing is looked at")
+    batch_records: int = Field(default=200, ge=1, description="most records handled at once")
+    data_dir: Path | None = Field(
+        default=None, description="Faust's folder; none: a temporary one, nothing is kept there"
+    )
+    metrics_port: int = Field(default=0, ge=0, le=65535, description="port of /metrics; 0: none")

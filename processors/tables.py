@@ -1,0 +1,121 @@
+"""Where states and payloads are kept: what the stages need of a table, whoever keeps it.
+
+Invariant: a key begins with what the source topic is keyed by, so that state lies in the partition of its events.
+Payloads have a key each: a change rewrites a small state, never a whole trajectory.
+"""
+
+from collections import deque
+from collections.abc import MutableMapping
+from typing import Generic, TypeVar
+
+import msgspec
+
+from clawstream.schemas import Record, decode
+
+S = TypeVar("S", bound="State")
+R = TypeVar("R", bound=Record)
+Table = MutableMapping[bytes, bytes]
+_SEPARATOR = b"\0"
+
+
+def key_of(owner: str, *parts: str) -> bytes:
+    """The table key of something that belongs to ``owner``, the source topic's key."""
+    return _SEPARATOR.join(part.encode() for part in (owner, *parts))
+
+
+def owner_of(key: bytes) -> bytes:
+    """The source topic's key that a table key belongs to."""
+    return key.split(_SEPARATOR, 1)[0]
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """What every kept state has."""
+
+    closed_ms: int | None = None  # when it was closed; None while it is open
+
+
+class Kept(Generic[S, R]):
+    """States by key, and the records that belong to each.
+
+    Open states are also held decoded, and closed ones in the order in which they were closed, so that looking for what
+    is due costs nothing for what is not. Both follow from the tables: ``forget_index`` drops them when tables change under
+    them (a rebalance), ``index`` makes them again.
+    """
+
+    def __init__(self, states: Table, payloads: Table, state_type: type[S], record_type: type[R]) -> None:
+        self._states, self._payloads = states, payloads
+        self._record_type = record_type
+        self._decoder = msgspec.msgpack.Decoder(state_type)
+        self._encoder = msgspec.msgpack.Encoder()
+        self._open: dict[bytes, S] = {}
+        self._closed: deque[tuple[int, bytes]] = deque()
+
+    def forget_index(self) -> None:
+        """The tables are about to change."""
+        self._open.clear()
+        self._closed.clear()
+
+    def index(self) -> None:
+        """The tables have changed."""
+        self.forget_index()
+        closed = []
+        for key, packed in list(self._states.items()):
+            state = self._decoder.decode(packed)
+            if state.closed_ms is None:
+                self._open[key] = state
+            else:
+                closed.append((state.closed_ms, key))
+        self._closed.extend(sorted(closed))
+
+    def get(self, key: bytes) -> S | None:
+        """The state of ``key``."""
+        if (state := self._open.get(key)) is not None:
+            return state
+        packed = self._states.get(key)
+        return None if packed is None else self._decoder.decode(packed)
+
+    def put(self, key: bytes, state: S) -> None:
+        """Keep ``state``."""
+        self._states[key] = self._encoder.encode(state)
+        if state.closed_ms is None:
+            self._open[key] = state
+        elif self._open.pop(key, None) is not None:
+            self._closed.append((state.closed_ms, key))
+
+    def open_items(self) -> list[tuple[bytes, S]]:
+        """Every open state."""
+        return list(self._open.items())
+
+    def closed_before(self, moment_ms: int) -> list[bytes]:
+        """Keys of states closed before ``moment_ms``; each is given once."""
+        keys = []
+        while self._closed and self._closed[0][0] < moment_ms:
+            keys.append(self._closed.popleft()[1])
+        return keys
+
+    @property
+    def closed_count(self) -> int:
+        """Closed states that are still kept."""
+        return len(self._closed)
+
+    def put_payload(self, key: bytes, name: str, value: bytes) -> None:
+        """Keep a record (as the bytes that were read) that belongs to ``key``."""
+        self._payloads[_payload_key(key, name)] = value
+
+    def payloads(self, key: bytes, names: tuple[str, ...]) -> list[R]:
+        """The records of ``names`` that belong to ``key``, in that order."""
+        found = (self._payloads.get(_payload_key(key, name)) for name in names)
+        return [decode(value, self._record_type) for value in found if value is not None]
+
+    def drop_payloads(self, key: bytes, names: tuple[str, ...]) -> None:
+        """Forget the records that belong to ``key``; the state stays."""
+        for name in names:
+            self._payloads.pop(_payload_key(key, name), None)
+
+    def forget(self, key: bytes) -> None:
+        """Forget a state."""
+        self._states.pop(key, None)
+
+
+def _payload_key(key: bytes, name: str) -> bytes:
+    return key + _SEPARATOR + name.encode()

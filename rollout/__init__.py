@@ -1,0 +1,1 @@
+"""A rollout node: a vLLM server that follows the weights."""

@@ -1,0 +1,95 @@
+"""The vLLM server as a child process: started, awaited, watched, stopped.
+
+Invariant: it never outlives us, also when we are killed; and its death is noticed with the last lines that it wrote.
+"""
+
+import logging
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import IO
+
+import httpx
+
+from clawstream.streams.child import tied
+from clawstream.streams.errors import StreamError
+
+_log = logging.getLogger(__name__)
+_LAST_LINES = 30
+_POLL_SECONDS = 0.25
+_STOP_SECONDS = 15.0
+
+
+class EngineError(StreamError):
+    """vLLM did not start, died, or could not load weights."""
+
+
+class Engine:
+    """One vLLM server at ``url``."""
+
+    def __init__(self, command: Sequence[str], environment: dict[str, str], url: str) -> None:
+        self.url = url
+        self._lines: deque[str] = deque(maxlen=_LAST_LINES)
+        self._child = subprocess.Popen(
+            tied(command),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        threading.Thread(target=self._pump, args=(self._child.stdout,), name="vllm-log", daemon=True).start()
+
+    def wait_ready(self, timeout_seconds: float, stopped: Callable[[], bool]) -> bool:
+        """True once it answers, False when ``stopped()`` first. Raises ``EngineError`` when it dies or takes too long."""
+        deadline = time.monotonic() + timeout_seconds
+        while not stopped():
+            self.check()
+            try:
+                if httpx.get(f"{self.url}/health", timeout=2.0).status_code == httpx.codes.OK:
+                    return True
+            except httpx.HTTPError:
+                pass  # not listening yet
+            if time.monotonic() > deadline:
+                raise EngineError(
+                    f"vLLM did not answer within {timeout_seconds:g} s; its last words: {self.last_words}"
+                )
+            time.sleep(_POLL_SECONDS)
+        return False
+
+    def check(self) -> None:
+        """Raise ``EngineError`` when it has died."""
+        status = self._child.poll()
+        if status is not None:
+            raise EngineError(f"vLLM ended with status {status}; its last words: {self.last_words}")
+
+    @property
+    def last_words(self) -> str:
+        """The last lines that it wrote, the errors among them if there are any."""
+        lines = [line for line in self._lines if "Error" in line or "ERROR" in line] or list(self._lines)
+        return " | ".join(lines[-3:]) or "none"
+
+    def stop(self) -> None:
+        """Ask it to stop, then end it and all its children."""
+        if self._child.poll() is None:
+            self._child.terminate()
+        try:
+            self._child.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            _log.warning("vLLM did not stop within %g s; killed", _STOP_SECONDS)
+        try:
+            os.killpg(self._child.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return  # all gone
+        self._child.wait()
+
+    def _pump(self, stream: IO[str] | None) -> None:
+        for line in stream or ():
+            self._lines.append(line.rstrip())
+            _log.debug("vllm: %s", line.rstrip())

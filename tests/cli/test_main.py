@@ -1,0 +1,59 @@
+import subprocess
+import sys
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from clawstream.cli.main import cli
+from clawstream.streams.settings import KafkaSettings
+
+COMMANDS = {"up", "demo", "broker", "topics", "gateway", "process", "rollout", "train"}
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "clawstream.cli.main", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_every_command_is_there_and_explains_itself() -> None:
+    assert set(cli.commands) == COMMANDS
+    for name in sorted(COMMANDS):
+        shown = CliRunner().invoke(cli, [name, "--help"])
+        assert shown.exit_code == 0, shown.output
+        assert "Usage: " in shown.output
+
+
+def test_help_imports_no_heavy_library() -> None:
+    source = (
+        "import sys, clawstream.cli.main; print([m for m in ('torch', 'faust', 'vllm', 'aiohttp') if m in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", source], text=True).strip() == "[]"
+
+
+def test_a_wrong_value_gets_one_sentence() -> None:
+    failed = run("gateway", "--port", "many")
+    assert failed.returncode == 2
+    assert failed.stderr.startswith("clawstream: [gateway] port (from flags): Input should be a valid integer")
+    assert "Traceback" not in failed.stderr
+
+
+def test_no_kafka_gets_one_sentence() -> None:
+    failed = run("--bootstrap-servers", "127.0.0.1:1", "topics", "--check")
+    assert failed.returncode == 2
+    assert "no Kafka broker at 127.0.0.1:1" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+@pytest.mark.kafka
+def test_topics_are_created_then_nothing_differs(kafka: KafkaSettings) -> None:
+    prefix = f"cli{time.time_ns()}-"
+    common = ("--bootstrap-servers", kafka.bootstrap_servers, "topics", "--topic-prefix", prefix)
+    assert run(*common, "--check").returncode == 1
+    created = run(*common)
+    assert f"created {prefix}steps.dead" in created.stdout
+    assert created.returncode == 0
+    again = run(*common, "--check")
+    assert again.stdout.strip() == "every topic is as the catalogue says"
+    different = run(*common, "--partitions", "7")
+    assert f"{prefix}steps: partitions: wanted 7, found 4" in different.stdout

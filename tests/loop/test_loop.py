@@ -1,0 +1,165 @@
+"""The loop on real parts, and what must hold when its processes die."""
+
+import asyncio
+import random
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from openai import APIError, AsyncOpenAI
+
+from clawstream.schemas import Step, unpack_logprobs, unpack_tokens
+from clawstream.streams.broker import LocalBroker
+from clawstream.streams.consumer import read_all
+from clawstream.topics import SAMPLES, STEPS, UPDATES
+from tests.loop.pipeline import Pipeline, running, until
+from tests.tiny_model import make_tiny_model
+
+pytestmark = [pytest.mark.loop, pytest.mark.kafka, pytest.mark.vllm, pytest.mark.asyncio(loop_scope="module")]
+
+WORDS = ["red", "green", "blue", "one", "two", "three"]
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def pipeline(broker: LocalBroker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pipeline]:
+    folder: Path = tmp_path_factory.mktemp("loop")
+    model = make_tiny_model(folder / "model", seed=1)
+    async with running(broker.bootstrap_servers, model, folder) as started:
+        yield started
+
+
+async def call(pipeline: Pipeline, client: AsyncOpenAI, messages: list[dict[str, Any]], **options: Any) -> str:
+    """One model call; its text. Notes the step of each answer that arrived."""
+    answer = await client.chat.completions.with_raw_response.create(
+        model="policy", messages=messages, max_tokens=8, **options
+    )
+    pipeline.sealed[answer.headers["x-clawstream-step"]] += 1
+    return answer.parse().choices[0].message.content or ""
+
+
+async def trajectory(pipeline: Pipeline, group_id: str, turns: int = 2, **options: Any) -> None:
+    """A conversation of ``turns`` calls, rewarded by the length of its last answer."""
+    client = pipeline.client(uuid.uuid4().hex, group_id, **options)
+    messages: list[dict[str, Any]] = []
+    text = ""
+    for _ in range(turns):
+        messages.append({"role": "user", "content": random.choice(WORDS)})
+        text = await call(pipeline, client, messages)
+        messages.append({"role": "assistant", "content": text})
+    await client.post("/complete_trajectory", cast_to=object, body={"reward": float(len(text) % 2)})
+    await client.close()
+
+
+async def group(pipeline: Pipeline, **options: Any) -> list[BaseException | None]:
+    group_id = uuid.uuid4().hex
+    runs = [trajectory(pipeline, group_id, **options) for _ in range(4)]
+    return await asyncio.gather(*runs, return_exceptions=True)
+
+
+def spans_of(steps: list[Step]) -> set[int]:
+    return {span.version for step in steps for span in step.policy_spans}
+
+
+async def test_calls_become_updates_and_come_back_as_weights(pipeline: Pipeline) -> None:
+    for _ in range(8):
+        assert await group(pipeline) == [None] * 4
+    await until(lambda: len(pipeline.observed.updates) >= 3)
+    await until(lambda: pipeline.observed.served_version == pipeline.observed.trained_version >= 3)
+    assert await group(pipeline) == [None] * 4
+    versions = [report.version for report in pipeline.observed.updates]
+    assert versions == list(range(1, len(versions) + 1))
+    assert max(spans_of(read_all(pipeline.kafka, STEPS))) >= 3
+
+
+async def test_trained_ids_are_the_sampled_ids(pipeline: Pipeline) -> None:
+    client = pipeline.client("seen-by-client", "seen-group")
+    sampled = []
+    messages: list[dict[str, Any]] = []
+    for word in WORDS[:3]:
+        messages.append({"role": "user", "content": word})
+        answer = await client.chat.completions.create(
+            model="policy", messages=messages, max_tokens=8, logprobs=True, extra_body={"return_token_ids": True}
+        )
+        choice: Any = answer.choices[0]
+        sampled.append((choice.token_ids, [entry.logprob for entry in choice.logprobs.content]))
+        messages.append({"role": "assistant", "content": choice.message.content})
+    await client.post("/complete_trajectory", cast_to=object, body={"reward": 1.0})
+    await client.close()
+    assert all(ids for ids, _ in sampled)
+
+    other = pipeline.client("seen-other", "seen-group")  # a group needs two
+    await call(pipeline, other, messages[:1])
+    await other.post("/complete_trajectory", cast_to=object, body={"reward": 0.0})
+    await other.close()
+
+    def ready() -> list[Any]:
+        return [s for s in read_all(pipeline.kafka, SAMPLES) if s.trajectory_id == "seen-by-client"]
+
+    await until(ready, 30)
+    trained = {}
+    for sequence in ready()[0].sequences:
+        tokens, logprobs = unpack_tokens(sequence.tokens), unpack_logprobs(sequence.logprobs)
+        for span in sequence.responses:
+            trained[span.step_id] = (tokens[span.start : span.end].tolist(), logprobs[span.start : span.end].tolist())
+    complete = [step for step in read_all(pipeline.kafka, STEPS) if step.trajectory_id == "seen-by-client"]
+    for step, (ids, logprobs) in zip(complete, sampled, strict=True):
+        assert unpack_tokens(step.response_tokens).tolist() == ids
+        if step.trainable:
+            assert trained[step.step_id][0] == ids
+            assert trained[step.step_id][1] == pytest.approx(logprobs, abs=1e-5)
+    assert set(trained) == {step.step_id for step in complete if step.trainable}
+
+
+async def test_weights_are_swapped_under_load_with_no_failed_request(pipeline: Pipeline) -> None:
+    before = len(pipeline.observed.updates)
+    results: list[BaseException | None] = []
+
+    async def worker() -> None:
+        while len(pipeline.observed.updates) < before + 5:
+            results.extend(await group(pipeline, max_retries=0))
+
+    await asyncio.wait_for(asyncio.gather(*(worker() for _ in range(4))), 120)
+    assert len(results) >= 40
+    assert [failure for failure in results if failure is not None] == []
+
+
+@pytest.mark.parametrize("victims", [["gateway"], ["process-0"], ["train"], ["process-0", "train", "gateway"]])
+async def test_kill_9_loses_nothing_and_doubles_nothing(pipeline: Pipeline, victims: list[str]) -> None:
+    pipeline.sealed.clear()
+    finished = asyncio.Event()
+
+    async def worker() -> None:
+        while not finished.is_set():
+            results = await group(pipeline, max_retries=5)
+            unexpected = [r for r in results if r is not None and not isinstance(r, APIError)]
+            assert unexpected == []
+
+    workers = [asyncio.create_task(worker()) for _ in range(3)]
+    for victim in victims:
+        await asyncio.sleep(4)
+        pipeline.kill(victim)
+    await asyncio.sleep(8)
+    finished.set()
+    await asyncio.gather(*workers)
+
+    account = await pipeline.account()
+    assert (account.steps_open, account.steps_twice) == (0, 0)
+    assert account.trained_twice == 0
+    recorded = [step.step_id for step in read_all(pipeline.kafka, STEPS)]
+    assert len(pipeline.sealed) > 20
+    assert all(count == 1 for count in pipeline.sealed.values())
+    assert [step_id for step_id in pipeline.sealed if recorded.count(step_id) != 1] == []
+
+
+async def test_every_sample_is_trained_or_discarded_once(pipeline: Pipeline) -> None:
+    def missing() -> set[str]:
+        reports = {report.update_id: report for report in read_all(pipeline.kafka, UPDATES)}.values()
+        used = {sample_id for report in reports for sample_id in report.sample_ids}
+        used |= {discard.sample_id for report in reports for discard in report.discarded}
+        return {sample.sample_id for sample in read_all(pipeline.kafka, SAMPLES)} - used
+
+    await until(lambda: not missing(), 60)
+    assert missing() == set()

@@ -1,0 +1,27 @@
+import pytest
+
+from clawstream.schemas import Step
+from clawstream.streams.consumer import GroupConsumer
+from clawstream.streams.dead import DeadLetters
+from clawstream.streams.lag import LagReader
+from clawstream.streams.producer import Producer
+from clawstream.streams.settings import KafkaSettings
+from clawstream.topics import STEPS
+from tests.builders import a_step
+
+pytestmark = pytest.mark.kafka
+
+
+def test_lag_is_what_a_group_has_not_committed(kafka: KafkaSettings) -> None:
+    producer, lags = Producer(kafka, "test"), LagReader(kafka)
+    for _ in range(5):
+        producer.send(STEPS, a_step()).result(timeout=30)
+    assert sum(lags.end_offsets(STEPS).values()) == 5
+    assert lags.lag("readers", STEPS) == 5
+    consumer: GroupConsumer[Step] = GroupConsumer(kafka, STEPS, "readers", DeadLetters(kafka, producer, "test"))
+    received = [entry for _ in range(50) for entry in consumer.consume(3, 0.1)]
+    assert len(received) == 5
+    consumer.commit({received[2].partition: 3})
+    consumer.close()
+    assert lags.lag("readers", STEPS) == 2
+    producer.close()
