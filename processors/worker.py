@@ -80,10 +80,7 @@ class Worker:
 
     def _table(self, name: str) -> Any:
         table = PartitionedTable(
-            self.app,
-            name=name,
-            partitions=self._kafka.partitions,
-            **_RAW,
+            self.app, name=name, partitions=self._kafka.partitions, key_type=bytes, value_type=bytes
         )
         return self.app.tables.add(table)
 

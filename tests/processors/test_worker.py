@@ -1,0 +1,174 @@
+"""The worker on a real Kafka: every step ends once, also when workers are killed or join."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from clawstream.schemas import TOKEN_BYTES, PromptPrefix, Step, tokens_digest, unpack_tokens
+from clawstream.streams.consumer import read_all
+from clawstream.streams.producer import Producer
+from clawstream.streams.settings import KafkaSettings
+from clawstream.topics import FEEDBACK, NEXT_STATES, REJECTED, REWARDS, SAMPLES, STEPS, TRAJECTORIES
+from tests.builders import a_feedback, a_step
+
+pytestmark = pytest.mark.kafka
+
+
+class Workers:
+    """Worker processes."""
+
+    def __init__(self, kafka: KafkaSettings, **settings: object) -> None:
+        self._environment = {
+            **os.environ,
+            "CLAWSTREAM_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+            "CLAWSTREAM_KAFKA_TOPIC_PREFIX": kafka.topic_prefix,
+            **{f"CLAWSTREAM_PROCESSORS_{name.upper()}": str(value) for name, value in settings.items()},
+        }
+        self.running: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "clawstream.cli.main", "process"]
+        self.running.append(subprocess.Popen(command, env=self._environment))
+
+    def kill(self) -> None:
+        worker = self.running.pop(0)
+        worker.send_signal(signal.SIGKILL)
+        worker.wait()
+
+    def stop(self) -> list[int]:
+        for worker in self.running:
+            worker.terminate()
+        return [worker.wait(30) for worker in self.running]
+
+
+@contextlib.contextmanager
+def workers(kafka: KafkaSettings, **settings: object) -> Iterator[Workers]:
+    started = Workers(kafka, **settings)
+    started.start()
+    try:
+        yield started
+    finally:
+        for worker in started.running:
+            worker.kill()
+            worker.wait()
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 40) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.3)
+    return condition()
+
+
+def conversation(trajectory_id: str, group_id: str, turns: int) -> list[Step]:
+    """Steps that continue each other."""
+    steps = [a_step([1, 2], [3, 4], trajectory_id=trajectory_id, group_id=group_id)]
+    tokens = steps[0].prompt_tokens + steps[0].response_tokens
+    for turn in range(1, turns):
+        prefix = PromptPrefix(
+            step_id=steps[-1].step_id, token_count=len(tokens) // TOKEN_BYTES, sha256=tokens_digest(tokens)
+        )
+        step = a_step([9], [3, 4 + turn], trajectory_id=trajectory_id, group_id=group_id, prompt_prefix=prefix)
+        steps.append(step)
+        tokens += step.prompt_tokens + step.response_tokens
+    return steps
+
+
+def produce(producer: Producer, count: int, group_size: int = 2, turns: int = 3) -> set[str]:
+    """``count`` completed trajectories in groups; the ids of their steps."""
+    futures, step_ids = [], set()
+    for number in range(count):
+        name, group = f"t{number}", f"g{number // group_size}"
+        for step in conversation(name, group, turns):
+            step_ids.add(step.step_id)
+            futures.append(producer.send(STEPS, step))
+        done = a_feedback(trajectory_id=name, group_id=group, reward=float(number % 2))
+        futures.append(producer.send(FEEDBACK, done))
+    for future in futures:
+        future.result(timeout=60)
+    return step_ids
+
+
+def ends(kafka: KafkaSettings) -> Counter[str]:
+    """Where each step ended, repeats dropped by id."""
+    samples = {sample.sample_id: sample for sample in read_all(kafka, SAMPLES)}.values()
+    rejected = {rejection.rejection_id: rejection for rejection in read_all(kafka, REJECTED)}.values()
+    counted = Counter(step_id for sample in samples for step_id in sample.step_ids)
+    counted.update(rejection.step_id for rejection in rejected)
+    return counted
+
+
+def test_steps_and_feedback_become_samples(kafka: KafkaSettings) -> None:
+    producer = Producer(kafka, "test")
+    step_ids = produce(producer, 4)
+    producer.send_bytes(kafka.name("steps"), b"t1", b"garbage").result(timeout=30)
+    with workers(kafka, group_size=2) as started:
+        assert eventually(lambda: len(read_all(kafka, SAMPLES)) == 4)
+        assert started.stop() == [0]
+    samples = read_all(kafka, SAMPLES)
+    assert ends(kafka) == Counter(step_ids)
+    assert {(s.trajectory_id, s.reward) for s in samples} == {("t0", 0.0), ("t1", 1.0), ("t2", 0.0), ("t3", 1.0)}
+    assert {(s.group.size, s.group.reward_mean, s.group.closed_by) for s in samples} == {(2, 0.5, "complete")}
+    (sequence,) = samples[0].sequences
+    assert unpack_tokens(sequence.tokens).tolist() == [1, 2, 3, 4, 9, 3, 5, 9, 3, 6]
+    assert [(span.start, span.end) for span in sequence.responses] == [(2, 4), (5, 7), (8, 10)]
+    assert len(read_all(kafka, NEXT_STATES)) == 8
+    assert len(read_all(kafka, REWARDS)) == len(read_all(kafka, TRAJECTORIES)) == 4
+    producer.close()
+
+
+def test_what_cannot_train_is_rejected_with_its_reason(kafka: KafkaSettings) -> None:
+    producer = Producer(kafka, "test")
+    cases = {
+        "reward_missing": ([a_step(trajectory_id="a", group_id="ga")], [a_feedback(trajectory_id="a", group_id="ga")]),
+        "aborted": (
+            [a_step(trajectory_id="b", group_id="gb")],
+            [a_feedback("aborted", trajectory_id="b", group_id="gb")],
+        ),
+        "length": (
+            [a_step(trajectory_id="c", group_id="gc", trainable=False, untrainable_reason="length: cut off")],
+            [a_feedback(trajectory_id="c", group_id="gc", reward=1.0)],
+        ),
+        "group_too_small": (
+            [a_step(trajectory_id="d", group_id="gd")],
+            [
+                a_feedback("opened", trajectory_id="d", group_id="gd", group_size=2),
+                a_feedback(trajectory_id="d", group_id="gd", reward=1.0),
+            ],
+        ),
+    }
+    for steps, statements in cases.values():
+        for step in steps:
+            producer.send(STEPS, step).result(timeout=30)
+        for statement in statements:
+            producer.send(FEEDBACK, statement).result(timeout=30)
+    with workers(kafka, group_size=1, reward_deadline_seconds=1, group_deadline_seconds=2):
+        assert eventually(lambda: len(read_all(kafka, REJECTED)) >= 4)
+    found = {rejection.step_id: rejection.reason for rejection in read_all(kafka, REJECTED)}
+    assert found == {steps[0].step_id: reason for reason, (steps, _) in cases.items()}
+    assert read_all(kafka, SAMPLES) == []
+    producer.close()
+
+
+def test_kill_9_and_a_second_worker_lose_nothing_and_double_nothing(kafka: KafkaSettings) -> None:
+    producer = Producer(kafka, "test")
+    with workers(kafka, group_size=2) as started:
+        step_ids = produce(producer, 600)
+        assert eventually(lambda: len(read_all(kafka, SAMPLES)) > 20)
+        started.kill()
+        started.start()
+        started.start()
+        assert eventually(lambda: len(ends(kafka)) > 600)
+        started.kill()
+        assert eventually(lambda: set(ends(kafka)) == step_ids, 90)
+    assert ends(kafka) == Counter(step_ids)
+    producer.close()
