@@ -52,7 +52,7 @@ def _command(name: str, model: type[Section], module: str, summary: str) -> clic
     @click.command(name, help=summary)
     @flags(model)
     @click.pass_context
-    def command(context: click.Context, **given: Any) -> None:
+    def command(context: click.Context, /, **given: Any) -> None:
         configure_logging(name, context.meta["log_level"])
         settings, kafka = load(model, given), load(KafkaSettings, context.obj)
         run: Callable[[Section, KafkaSettings], int] = importlib.import_module(module).run

@@ -14,7 +14,7 @@ from clawstream.streams.settings import KafkaSettings, load
 @click.option("--check", is_flag=True, help="Create nothing; exit with status 1 where the cluster differs.")
 @flags(KafkaSettings)
 @click.pass_context
-def topics(context: click.Context, check: bool, **given: Any) -> None:
+def topics(context: click.Context, /, check: bool, **given: Any) -> None:
     """Create the topics, or show how the cluster differs."""
     given["bootstrap_servers"] = given["bootstrap_servers"] or context.obj["bootstrap_servers"]
     settings = load(KafkaSettings, given)

@@ -10,6 +10,7 @@ in the log too, and says why it must not train::
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 
@@ -19,7 +20,7 @@ from aiohttp import web
 from clawstream.gateway.answer import Answer, completion
 from clawstream.gateway.chat_request import read_chat
 from clawstream.gateway.context import GATEWAY, Gateway
-from clawstream.gateway.errors import ApiError, NodeFailed
+from clawstream.gateway.errors import ApiError, NodeError
 from clawstream.gateway.feedback import say
 from clawstream.gateway.identity import identify
 from clawstream.gateway.integrity import Ended
@@ -54,13 +55,14 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
         call = Call(step_id=new_id(), caller=caller, channel=channel, asked=asked, received_at=received_at)
         stream = await gateway.node_client.open(caller.trajectory_id, asked)
         try:
-            answer = _streamed if asked.stream else _whole
-            return await answer(request, gateway, call, stream)
+            if asked.stream:
+                return await _streamed(request, gateway, call, stream)
+            return await _whole(gateway, call, stream)
         finally:
             stream.close()
 
 
-async def _whole(request: web.Request, gateway: Gateway, call: Call, stream: NodeStream) -> web.StreamResponse:
+async def _whole(gateway: Gateway, call: Call, stream: NodeStream) -> web.Response:
     async def keep(_: bytes) -> None:
         """The client sees nothing before the end."""
 
@@ -83,15 +85,17 @@ async def _streamed(request: web.Request, gateway: Gateway, call: Call, stream: 
                 await response.prepare(request)
             await response.write(data)
 
-    try:
-        await _take(gateway, call, stream, forward)
-        await send(event(b"[DONE]"))
-    except ApiError as error:
-        if not response.prepared:
-            raise
-        await send(event(error.body))
-    except (ConnectionError, TimeoutError):
-        pass  # the client went away, which the step says
+    async def take() -> bytes:
+        try:
+            await _take(gateway, call, stream, forward)
+        except ApiError as error:
+            if not response.prepared:
+                raise
+            return error.body
+        return b"[DONE]"
+
+    with contextlib.suppress(ConnectionError, TimeoutError):  # the client went away, which the step says
+        await send(event(await take()))
     return response
 
 
@@ -111,7 +115,7 @@ async def _take(gateway: Gateway, call: Call, stream: NodeStream, forward: Forwa
         async for data, chunk in stream:
             answer.add(chunk, now())
             await forward(data)
-    except NodeFailed as failure:
+    except NodeError as failure:
         seal_later("abort")
         raise failure.as_api_error() from failure
     except (asyncio.CancelledError, ConnectionError, TimeoutError):

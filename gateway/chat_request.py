@@ -15,9 +15,8 @@ from clawstream.gateway.reading import shaped
 DEFAULT_TEMPERATURE = 1.0
 
 _OURS = ("session_id", "turn_type", "session_done")
-_NOT_SAMPLING = frozenset(
-    "messages tools model stream stream_options logprobs top_logprobs return_token_ids user metadata store".split()
-)
+_CAPTURE = frozenset({"stream", "stream_options", "logprobs", "top_logprobs", "return_token_ids"})
+_NOT_SAMPLING = _CAPTURE | {"messages", "tools", "model", "user", "metadata", "store"}
 
 
 class _StreamOptions(msgspec.Struct):

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from clawstream.gateway.errors import NodeFailed
+from clawstream.gateway.errors import NodeError
 
 TokenId = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -96,13 +96,13 @@ _DECODER = msgspec.json.Decoder(Chunk)
 
 
 def read_chunk(data: bytes) -> Chunk:
-    """Decode one event's data. Raises ``NodeFailed`` when it is no chunk, or an error of the node's."""
+    """Decode one event's data. Raises ``NodeError`` when it is no chunk, or an error of the node's."""
     try:
         chunk = _DECODER.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise NodeFailed(f"the node sent a chunk that cannot be read: {error}") from error
+        raise NodeError(f"the node sent a chunk that cannot be read: {error}") from error
     if chunk.error is not None:
         code = chunk.error.code
         status = code if isinstance(code, int) and 400 <= code <= 599 else 502
-        raise NodeFailed(chunk.error.message, status=status, raw=data)
+        raise NodeError(chunk.error.message, status=status, raw=data)
     return chunk

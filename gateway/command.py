@@ -10,14 +10,18 @@ import ipaddress
 import logging
 import signal
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import cast
 
 from aiohttp import web
 
 from clawstream.gateway.app import make_app
 from clawstream.gateway.context import Gateway, assemble
 from clawstream.gateway.follow import follow
+from clawstream.gateway.node import node_session
 from clawstream.gateway.settings import GatewaySettings
+from clawstream.streams.consumer import Follower
+from clawstream.streams.errors import StreamError
 from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings, SettingsError
 from clawstream.topics import NODES, WEIGHTS
@@ -45,19 +49,24 @@ def require_key(settings: GatewaySettings) -> None:
 async def serving(settings: GatewaySettings, kafka: KafkaSettings) -> AsyncIterator[tuple[Gateway, str]]:
     """A gateway that answers, and its URL. At the end: no new calls, those in flight get their time, Kafka is flushed.
 
-    Raises what a follower raised, at the end.
+    Raises ``StreamError`` when a topic to follow is not there or the port is taken; at the end, what a follower raised.
     """
+    nodes = await asyncio.to_thread(Follower, kafka, NODES)
+    weights = await asyncio.to_thread(Follower, kafka, WEIGHTS)
     producer, stop = Producer(kafka, "gateway"), threading.Event()
     try:
-        gateway = assemble(settings, kafka, producer)
-        async with gateway.node_client, asyncio.TaskGroup() as followers:
-            followers.create_task(asyncio.to_thread(follow, kafka, NODES, gateway.nodes.apply, stop))
-            followers.create_task(asyncio.to_thread(follow, kafka, WEIGHTS, gateway.versions.apply, stop))
+        async with node_session(settings) as session:
+            gateway = assemble(settings, kafka, producer, session)
+            gateway.following += [
+                asyncio.create_task(asyncio.to_thread(follow, nodes, gateway.nodes.apply, stop)),
+                asyncio.create_task(asyncio.to_thread(follow, weights, gateway.versions.apply, stop)),
+            ]
             try:
                 async with _listening(gateway) as url:
                     yield gateway, url
             finally:
                 stop.set()
+                await asyncio.gather(*gateway.following)
     finally:
         await asyncio.to_thread(producer.close)
 
@@ -70,7 +79,10 @@ async def _listening(gateway: Gateway) -> AsyncIterator[str]:
     )
     await runner.setup()
     try:
-        await web.TCPSite(runner, settings.host, settings.port).start()
+        try:
+            await web.TCPSite(runner, settings.host, settings.port).start()
+        except OSError as error:
+            raise StreamError(f"cannot listen on {settings.host} port {settings.port}: {error.strerror}") from error
         host, port = runner.addresses[0][:2]
         yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     finally:
@@ -82,9 +94,11 @@ async def _serve(settings: GatewaySettings, kafka: KafkaSettings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serving(settings, kafka) as (_, url):
+    async with serving(settings, kafka) as (gateway, url):
         _log.info("serving at %s/v1", url)
-        await stop.wait()
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({stopped, *gateway.following}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
         _log.info("stopping: calls in flight have %g s to end", settings.drain_seconds)
 
 
@@ -97,9 +111,10 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _loop_factory():  # type: ignore[no-untyped-def]
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where it is installed; ``None`` for asyncio's own."""
     try:
         import uvloop
     except ImportError:
         return None
-    return uvloop.new_event_loop
+    return cast(Callable[[], asyncio.AbstractEventLoop], uvloop.new_event_loop)

@@ -1,11 +1,13 @@
 """What every handler reaches: the parts of one running gateway."""
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 
 from clawstream.gateway.errors import too_many
@@ -20,6 +22,8 @@ from clawstream.gateway.settings import GatewaySettings
 from clawstream.gateway.trajectories import Trajectories
 from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
@@ -36,6 +40,7 @@ class Gateway:
     sealer: Sealer
     node_client: NodeClient
     in_flight: int = 0
+    following: list[asyncio.Task[None]] = field(default_factory=list)  # the threads that follow topics
     _later: set[asyncio.Task[None]] = field(default_factory=set)
 
     @contextmanager
@@ -55,7 +60,12 @@ class Gateway:
         """Do ``work`` although nobody waits for it any more."""
         task = asyncio.create_task(work)
         self._later.add(task)
-        task.add_done_callback(self._later.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._later.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.warning("work that nobody waited for failed: %s", error)
 
     async def settle(self) -> None:
         """Wait for the work that nobody waits for."""
@@ -66,8 +76,10 @@ class Gateway:
 GATEWAY = web.AppKey("gateway", Gateway)
 
 
-def assemble(settings: GatewaySettings, kafka: KafkaSettings, producer: Producer) -> Gateway:
-    """A gateway's parts; enter its ``node_client`` before it serves."""
+def assemble(
+    settings: GatewaySettings, kafka: KafkaSettings, producer: Producer, session: aiohttp.ClientSession
+) -> Gateway:
+    """A gateway's parts. ``session``: connections to nodes."""
     nodes, versions = Nodes(settings.node_seconds), Versions()
     pace = Pace(
         trajectories_per_version=settings.trajectories_per_version,
@@ -85,5 +97,5 @@ def assemble(settings: GatewaySettings, kafka: KafkaSettings, producer: Producer
         trajectories=Trajectories(pace, settings.max_trajectories, lambda: versions.newest),
         ledger=ledger,
         sealer=Sealer(ledger, nodes, prefixes),
-        node_client=NodeClient(settings, nodes),
+        node_client=NodeClient(settings, nodes, session),
     )

@@ -44,7 +44,7 @@ class ApiError(Exception):
         return {"Content-Type": "application/json"} | retry
 
 
-class NodeFailed(Exception):
+class NodeError(Exception):
     """A node's answer broke off or made no sense."""
 
     def __init__(self, message: str, *, status: int = 502, raw: bytes | None = None) -> None:

@@ -8,17 +8,14 @@ from typing import TypeVar
 from clawstream.gateway.routing import live
 from clawstream.schemas import NodeStatus, Record, WeightVersion, now
 from clawstream.streams.consumer import Follower
-from clawstream.streams.settings import KafkaSettings
-from clawstream.topics import Topic
 
 R = TypeVar("R", bound=Record)
 
 _POLL_SECONDS = 0.2
 
 
-def follow(kafka: KafkaSettings, topic: Topic[R], apply: Callable[[R], None], stop: threading.Event) -> None:
-    """Hand every record of ``topic`` to ``apply`` until ``stop`` is set. Blocks; give it a thread of its own."""
-    follower = Follower(kafka, topic)
+def follow(follower: Follower[R], apply: Callable[[R], None], stop: threading.Event) -> None:
+    """Hand every record to ``apply`` until ``stop`` is set, then close. Blocks; give it a thread of its own."""
     try:
         while not stop.is_set():
             for received in follower.poll(_POLL_SECONDS):

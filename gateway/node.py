@@ -14,7 +14,7 @@ import msgspec
 
 from clawstream.gateway.chat_request import ChatRequest, node_body
 from clawstream.gateway.chunks import Chunk, read_chunk
-from clawstream.gateway.errors import UPSTREAM, ApiError, NodeFailed, unavailable
+from clawstream.gateway.errors import UPSTREAM, ApiError, NodeError, unavailable
 from clawstream.gateway.follow import Nodes
 from clawstream.gateway.metrics import NODE_RETRIES
 from clawstream.gateway.routing import ranked, serving
@@ -47,19 +47,19 @@ class NodeStream:
 
     async def begin(self) -> None:
         """Wait for the first event. Raises ``aiohttp.ClientConnectionError`` when the connection breaks before it,
-        ``NodeFailed`` when the node reports an error instead."""
+        ``NodeError`` when the node reports an error instead."""
         self._first = await self._next()
 
     def __aiter__(self) -> "NodeStream":
         return self
 
     async def __anext__(self) -> Event:
-        """The next event. Raises ``NodeFailed`` when the answer breaks off."""
+        """The next event. Raises ``NodeError`` when the answer breaks off."""
         event, self._first = self._first, None
         try:
             event = event or await self._next()
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise NodeFailed(f"node {self.node.node} broke off its answer: {_what(error)}") from error
+            raise NodeError(f"node {self.node.node} broke off its answer: {_what(error)}") from error
         if event is None:
             raise StopAsyncIteration
         return event
@@ -72,7 +72,7 @@ class NodeStream:
             try:
                 self._received.extend(self._decoder.feed(data))
             except ValueError as error:
-                raise NodeFailed(f"node {self.node.node}: {error}") from error
+                raise NodeError(f"node {self.node.node}: {error}") from error
         data = self._received.popleft()
         return None if data == _DONE else Event(data, read_chunk(data))
 
@@ -81,24 +81,20 @@ class NodeStream:
         self._response.close()
 
 
+def node_session(settings: GatewaySettings) -> aiohttp.ClientSession:
+    """Connections to nodes, as many as there are calls. Close it at the end."""
+    timeout = aiohttp.ClientTimeout(
+        total=None, sock_connect=settings.connect_seconds, sock_read=settings.silence_seconds
+    )
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS)
+    return aiohttp.ClientSession(timeout=timeout, connector=connector, read_bufsize=1 << 18)
+
+
 class NodeClient:
-    """Opens answers on live nodes. Enter it before use."""
+    """Opens answers on live nodes."""
 
-    def __init__(self, settings: GatewaySettings, nodes: Nodes) -> None:
-        self._settings, self._nodes = settings, nodes
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> "NodeClient":
-        timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=self._settings.connect_seconds, sock_read=self._settings.silence_seconds
-        )
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS)
-        self._session = aiohttp.ClientSession(timeout=timeout, connector=connector, read_bufsize=1 << 18)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._session is not None:
-            await self._session.close()
+    def __init__(self, settings: GatewaySettings, nodes: Nodes, session: aiohttp.ClientSession) -> None:
+        self._settings, self._nodes, self._session = settings, nodes, session
 
     async def open(self, trajectory_id: str, asked: ChatRequest) -> NodeStream:
         """The answer of the best live node that takes the call, with its first event there.
@@ -119,7 +115,6 @@ class NodeClient:
 
     async def _try(self, node: NodeStatus, body: bytes) -> NodeStream | None:
         """``None`` when the node cannot be reached or hangs up before its first event."""
-        assert self._session is not None, "enter the NodeClient before use"
         url = f"{node.url.rstrip('/')}/v1/chat/completions"
         stream: NodeStream | None = None
         try:
@@ -138,7 +133,7 @@ class NodeClient:
             raise ApiError(504, silence, kind=UPSTREAM, code="node_silent") from error
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError):
             return None
-        except NodeFailed as failure:
+        except NodeError as failure:
             raise failure.as_api_error() from failure
         finally:
             if stream is not None:

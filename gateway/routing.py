@@ -1,4 +1,7 @@
-"""Which node answers: rendezvous hashing, so a trajectory stays with its node and few move when a node comes or goes."""
+"""Which node answers.
+
+Invariant: rendezvous hashing, so a trajectory stays with its node, and when a node comes or goes only its own move.
+"""
 
 import hashlib
 from collections.abc import Iterable

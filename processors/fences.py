@@ -37,6 +37,11 @@ class Fences:
         """The moment up to which all events of ``partition`` have been taken; 0 when it is not known yet."""
         return self._settled.get(partition, 0)
 
-    def reset(self, start: dict[int, int]) -> None:
-        """Partitions were assigned anew, to be read from these offsets."""
-        self.taken, self._fences, self._settled = dict(start), {}, {}
+    def reset(self) -> None:
+        """Partitions are being assigned anew."""
+        self.taken, self._fences, self._settled = {}, {}, {}
+
+    def start(self, committed: dict[int, int]) -> None:
+        """What had been taken before, by whom ever: the offsets that were committed."""
+        for partition, offset in committed.items():
+            self.taken[partition] = max(offset, self.taken.get(partition, 0))

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import tempfile
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from clawstream.processors.stages import Groups, Trajectories, forget_old
 from clawstream.processors.tables import Kept, owner_of
 from clawstream.schemas import CodecError, Feedback, Rejection, Step, Trajectory, decode, encode
 from clawstream.streams.dead import dead_headers
+from clawstream.streams.lag import LagReader
 from clawstream.streams.metrics import DEAD_LETTERS, RECORDS_CONSUMED
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import FEEDBACK, STEPS, TRAJECTORIES, Topic, partition_of
@@ -33,6 +34,7 @@ from clawstream.topics import FEEDBACK, STEPS, TRAJECTORIES, Topic, partition_of
 _log = logging.getLogger(__name__)
 APP_ID = "processors"
 _BATCH_SECONDS = 0.02
+_SOURCES = (STEPS, FEEDBACK, TRAJECTORIES)
 _RAW = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
 
 
@@ -64,15 +66,16 @@ class Worker:
 
     def __init__(self, settings: ProcessorsSettings, kafka: KafkaSettings) -> None:
         self._settings, self._kafka = settings, kafka
+        self._lags = LagReader(kafka)
         self.app = _app(settings, kafka)
         self._tables = [self._table(name) for name in ("trajectories", "steps", "groups", "members")]
         trajectories, steps, groups, members = self._tables
         self._trajectories = Trajectories(Kept(trajectories, steps, TrajectoryState, Step), settings)
         self._groups = Groups(Kept(groups, members, GroupState, Trajectory), settings)
-        self._fences: dict[str, Fences] = {topic.name: Fences() for topic in (STEPS, FEEDBACK, TRAJECTORIES)}
+        self._fences: dict[str, Fences] = {topic.name: Fences() for topic in _SOURCES}
         self._one_at_a_time = asyncio.Lock()
         self._indexed = False
-        for topic in (STEPS, FEEDBACK, TRAJECTORIES):
+        for topic in _SOURCES:
             source = self.app.topic(kafka.name(topic.name), **_RAW)
             self.app.agent(source, name=f"take-{topic.name}")(self._agent(topic))
         self.app.timer(interval=settings.tick_seconds)(self._tick)
@@ -124,10 +127,12 @@ class Worker:
         """Close what is due."""
         if self.app.rebalancing or self.app.tables.recovery.in_recovery:
             return
+        if not self._indexed:
+            await self._index()
+        if not any(stage.kept.open_items() for stage in (self._trajectories, self._groups)):
+            return
+        await self._observe_ends()
         async with self._one_at_a_time:
-            if not self._indexed:
-                self._index()
-            await self._observe_ends()
             now_ms = _now_ms()
             await self._close_due("trajectories", self._trajectories, now_ms, STEPS, FEEDBACK)
             await self._close_due("groups", self._groups, now_ms, TRAJECTORIES)
@@ -144,10 +149,14 @@ class Worker:
         OPEN.labels(what).set(due.open_count)
         REMEMBERED.labels(what).set(stage.kept.closed_count)
 
-    def _index(self) -> None:
+    async def _index(self) -> None:
+        """Take up what the tables and the committed offsets say, after partitions were assigned."""
+        self._indexed = True
+        committed = await asyncio.to_thread(self._lags.committed, APP_ID, _SOURCES)
+        for name, fences in self._fences.items():
+            fences.start(committed[name])
         for stage in (self._trajectories, self._groups):
             stage.kept.index()
-        self._indexed = True
 
     def _settled(self, owner: bytes, *topics: Topic[Any]) -> int | None:
         """Up to when ``owner``'s events have been taken from ``topics``; None when its partition is not ours."""
@@ -158,25 +167,18 @@ class Worker:
         return min(self._fences[topic.name].settled_ms(partition) for topic in topics)
 
     async def _observe_ends(self) -> None:
+        """Set and pass fences. Asks Kafka itself: the consumer's own idea of an end is as old as its last fetch."""
+        now_ms = _now_ms()
+        ends = await asyncio.to_thread(self._lags.ends, _SOURCES)
         for name, fences in self._fences.items():
-            partitions = [tp for tp in self.app.consumer.assignment() if tp.topic == self._kafka.name(name)]
-            now_ms = _now_ms()
-            ends = await self.app.consumer.highwaters(*partitions) if partitions else {}
-            fences.observe({tp.partition: end or 0 for tp, end in ends.items()}, now_ms)
+            fences.observe(ends[name], now_ms)
 
-    async def _assigned(self, _: Any, assigned: Iterable[TP], **__: Any) -> None:
+    async def _assigned(self, *_: Any, **__: Any) -> None:
         self._indexed = False
         for stage in (self._trajectories, self._groups):
             stage.kept.forget_index()
-        committed = {tp: await self._committed(tp) for tp in assigned}
-        for name, fences in self._fences.items():
-            topic = self._kafka.name(name)
-            fences.reset({tp.partition: offset for tp, offset in committed.items() if tp.topic == topic})
-
-    async def _committed(self, tp: TP) -> int:
-        """The offset that reading ``tp`` starts from."""
-        offset = self.app.consumer._committed_offset.get(tp)
-        return int(offset or 0)
+        for fences in self._fences.values():
+            fences.reset()
 
     async def _emit(self, outputs: list[Output]) -> None:
         """Send ``outputs`` and return once all are acknowledged."""

@@ -15,7 +15,7 @@ from typing import IO
 
 import httpx
 
-from clawstream.streams.child import tied
+from clawstream.streams.child import guarded
 from clawstream.streams.errors import StreamError
 
 _log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Engine:
         self.url = url
         self._lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._child = subprocess.Popen(
-            tied(command),
+            guarded(command),
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -51,13 +51,19 @@ class GroupConsumer(Generic[R]):
         dead: DeadLetters,
         *,
         on_assign: OnAssign | None = None,
+        instance: str | None = None,
     ) -> None:
-        """``on_assign`` may say where to start in newly assigned partitions; else the committed offset counts."""
+        """``on_assign`` may say where to start in newly assigned partitions; else the committed offset counts.
+
+        ``instance`` names this member over restarts, so that one that was killed is replaced at once and not after the
+        session's time-out; of two that live, Kafka stops the older.
+        """
         self._name = settings.name(topic.name)
         self._topic, self._dead, self._start = topic, dead, on_assign or (lambda _: {})
-        self._client = kafka.Consumer(
-            {"bootstrap.servers": settings.bootstrap_servers, "group.id": settings.name(group)} | _GROUP
-        )
+        member = {"bootstrap.servers": settings.bootstrap_servers, "group.id": settings.name(group)}
+        if instance is not None:
+            member["group.instance.id"] = instance
+        self._client = kafka.Consumer(member | _GROUP)
         self._client.subscribe([settings.name(topic.name)], on_assign=self._assigned)
 
     def consume(self, max_records: int, timeout_seconds: float) -> list[Received[R]]:

@@ -3,15 +3,23 @@
 Invariant: read from the cluster alone, so it is true also for a group whose processes are dead.
 """
 
-from typing import Any
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
+from clawstream.streams.errors import KafkaUnreachableError
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import Topic
 
 _TIMEOUT_SECONDS = 10.0
+_RETRY_SECONDS = 0.1
+_LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+
+
+A = TypeVar("A")
 
 
 class LagReader:
@@ -20,22 +28,56 @@ class LagReader:
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self._client = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
+        self._partitions: dict[str, list[int]] = {}
 
     def end_offsets(self, topic: Topic[Any]) -> dict[int, int]:
         """Next offset to be written, by partition."""
-        name = self._settings.name(topic.name)
-        described = self._client.list_topics(name, timeout=_TIMEOUT_SECONDS).topics[name]
-        wanted = {TopicPartition(name, partition): OffsetSpec.latest() for partition in described.partitions}
+        return self.ends([topic])[topic.name]
+
+    def ends(self, topics: Sequence[Topic[Any]]) -> dict[str, dict[int, int]]:
+        """Next offset to be written, by partition, by topic's bare name; one request for all."""
+        names = {self._settings.name(topic.name): topic.name for topic in topics}
+        wanted = {TopicPartition(name, partition): _LATEST for name in names for partition in self._partitions_of(name)}
+        found: dict[str, dict[int, int]] = {topic.name: {} for topic in topics}
+        for entry, offset in self._patiently(lambda: self._list(wanted)).items():
+            found[names[entry.topic]][entry.partition] = offset
+        return found
+
+    def _list(self, wanted: dict[TopicPartition, OffsetSpec]) -> dict[TopicPartition, int]:
         futures = self._client.list_offsets(wanted, request_timeout=_TIMEOUT_SECONDS)
-        return {entry.partition: future.result().offset for entry, future in futures.items()}
+        return {entry: future.result().offset for entry, future in futures.items()}
+
+    def _patiently(self, ask: Callable[[], A]) -> A:
+        """The answer to ``ask``; a cluster that is just electing leaders is asked again for a while."""
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
+        while True:
+            try:
+                return ask()
+            except KafkaException as error:
+                if time.monotonic() > deadline:
+                    raise KafkaUnreachableError(f"offsets could not be read: {error.args[0]}") from error
+                time.sleep(_RETRY_SECONDS)
+
+    def _partitions_of(self, name: str) -> list[int]:
+        if name not in self._partitions:
+            described = self._client.list_topics(name, timeout=_TIMEOUT_SECONDS).topics[name]
+            self._partitions[name] = list(described.partitions)
+        return self._partitions[name]
+
+    def committed(self, group: str, topics: Sequence[Topic[Any]]) -> dict[str, dict[int, int]]:
+        """Offsets that ``group`` has committed, by partition, by topic's bare name; without those that it never did."""
+        group, names = self._settings.name(group), {self._settings.name(topic.name): topic.name for topic in topics}
+        found: dict[str, dict[int, int]] = {topic.name: {} for topic in topics}
+        for entry in self._patiently(lambda: self._list_committed(group)):
+            if entry.topic in names and entry.offset >= 0:
+                found[names[entry.topic]][entry.partition] = entry.offset
+        return found
+
+    def _list_committed(self, group: str) -> list[TopicPartition]:
+        future = self._client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group]
+        return list(future.result(timeout=_TIMEOUT_SECONDS).topic_partitions)
 
     def lag(self, group: str, topic: Topic[Any]) -> int:
         """Records of ``topic`` that ``group`` has not committed yet; all of them for a group that never committed."""
-        request = ConsumerGroupTopicPartitions(self._settings.name(group))
-        future = self._client.list_consumer_group_offsets([request])[self._settings.name(group)]
-        committed = {
-            entry.partition: entry.offset
-            for entry in future.result(timeout=_TIMEOUT_SECONDS).topic_partitions
-            if entry.topic == self._settings.name(topic.name)
-        }
-        return sum(max(0, end - max(0, committed.get(p, 0))) for p, end in self.end_offsets(topic).items())
+        committed = self.committed(group, [topic])[topic.name]
+        return sum(max(0, end - committed.get(p, 0)) for p, end in self.end_offsets(topic).items())

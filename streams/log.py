@@ -11,3 +11,4 @@ def configure_logging(app: str, level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.getLogger("httpx").setLevel("WARNING")  # it logs every request

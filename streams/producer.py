@@ -80,6 +80,7 @@ class Producer:
     ) -> Future[None] | None:
         """Queue one record; ``None`` when the local queue is full."""
         future: Future[None] = Future()
+        future.set_running_or_notify_cancel()  # a waiter that is cancelled must not cancel what Kafka will answer
 
         def delivered(error: kafka.KafkaError | None, _: kafka.Message) -> None:
             if error is None:

@@ -14,7 +14,7 @@ class UpSettings(Section):
     model: Path = Field(default=Path("model"), description="Hugging Face folder of the policy that serves and learns")
     data_dir: Path = Field(default=Path("runs/up"), description="folder for Kafka's data, checkpoints and snapshots")
     port: int = Field(
-        8100, ge=0, le=65535, description="the gateway's port; another free one is taken where it is in use"
+        default=8100, ge=0, le=65535, description="the gateway's port; another free one is taken where it is in use"
     )
     nodes: int = Field(default=1, ge=1, description="rollout nodes")
     workers: int = Field(default=1, ge=1, description="processor workers")

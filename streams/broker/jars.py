@@ -9,36 +9,13 @@ Two processes never fetch at the same time, and one that is killed leaves nothin
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from clawstream.streams.broker.config import KAFKA_VERSION
 from clawstream.streams.broker.errors import BrokerError
+from clawstream.streams.broker.fetch import fetch_jars
 from clawstream.streams.broker.lock import FileLock
-
-_LOCK_FILE = Path(__file__).with_name("jars.lock")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Jar:
-    """One jar by its Maven coordinate."""
-
-    group: str
-    artifact: str
-    version: str
-    size_bytes: int
-    sha256: str  # lowercase hex
-
-    @property
-    def name(self) -> str:
-        """Its file name, as Maven repositories have it."""
-        return f"{self.artifact}-{self.version}.jar"
-
-
-def locked_jars() -> tuple[Jar, ...]:
-    """Every jar that a single-node Kafka needs, as ``jars.lock`` names them."""
-    lines = _LOCK_FILE.read_text().splitlines()
-    return tuple(_parse(line) for line in lines if not line.startswith("#"))
+from clawstream.streams.broker.locked import Jar, locked_jars
 
 
 def default_cache(environ: Mapping[str, str] = os.environ) -> Path:
@@ -66,8 +43,6 @@ def resolve_jars(cache: Path | None = None) -> Path:
 
 
 def _fill(folder: Path, jars: Sequence[Jar]) -> None:
-    from clawstream.streams.broker.fetch import fetch_jars
-
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
@@ -86,7 +61,5 @@ def _complete(folder: Path, jars: Sequence[Jar]) -> bool:
         return False
 
 
-def _parse(line: str) -> Jar:
-    coordinate, size_bytes, sha256 = line.split()
-    group, artifact, version = coordinate.split(":")
-    return Jar(group=group, artifact=artifact, version=version, size_bytes=int(size_bytes), sha256=sha256)
+if __name__ == "__main__":
+    resolve_jars()

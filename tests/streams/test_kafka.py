@@ -1,3 +1,5 @@
+import asyncio
+
 import confluent_kafka
 import pytest
 
@@ -110,3 +112,13 @@ def one_raw(kafka: KafkaSettings, topic: str) -> confluent_kafka.Message:
     messages = reader.consume(1, 10)
     reader.close()
     return messages[0]
+
+
+async def test_a_cancelled_send_leaves_the_producer_working(kafka: KafkaSettings) -> None:
+    producer = Producer(kafka, "test")
+    cancelled = asyncio.create_task(producer.asend(STEPS, a_step()))
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    await asyncio.gather(cancelled, return_exceptions=True)
+    await asyncio.wait_for(producer.asend(STEPS, a_step()), 10)
+    producer.close()

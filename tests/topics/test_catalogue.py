@@ -35,7 +35,7 @@ def test_only_its_writer_sends_to_a_topic() -> None:
 
 
 def _sent(tree: ast.AST) -> set[str]:
-    """Catalogue constants that stand first in a call of send, asend or emit."""
+    """Catalogue constants that stand first in a call that sends."""
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args]
     return {
         call.args[0].id
@@ -44,7 +44,7 @@ def _sent(tree: ast.AST) -> set[str]:
     }
 
 
-_SENDING = {"send", "asend", "emit", "Output"}
+_SENDING = {"send", "asend", "write", "Output"}
 
 
 def _name(function: ast.expr) -> str:

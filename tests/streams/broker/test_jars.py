@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clawstream.streams.broker import BrokerError, fetch, jars
+from clawstream.streams.broker import BrokerError, jars
 from clawstream.streams.broker.jars import Jar, default_cache, locked_jars, resolve_jars
 from tests.streams.broker.test_fetch import a_jar
 
@@ -25,7 +25,7 @@ def fetches(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         time.sleep(0.05)
         done.append(folder)
 
-    monkeypatch.setattr(fetch, "fetch_jars", write)
+    monkeypatch.setattr(jars, "fetch_jars", write)
     monkeypatch.setattr(jars, "locked_jars", lambda: JARS)
     return done
 
@@ -72,7 +72,7 @@ def test_a_failed_fetch_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path
     def fail(*_: object) -> None:
         raise BrokerError("no network")
 
-    monkeypatch.setattr(fetch, "fetch_jars", fail)
+    monkeypatch.setattr(jars, "fetch_jars", fail)
     with pytest.raises(BrokerError, match="no network"):
         resolve_jars(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["kafka-4.3.1.lock"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clawstream.streams.broker import BrokerError, LocalBroker, fetch
+from clawstream.streams.broker import BrokerError, LocalBroker, jars
 from clawstream.streams.ports import PortError, listening
 from tests.streams.broker.records import CountingProducer, create_topic, read_all
 
@@ -38,7 +38,7 @@ def test_records_survive_a_restart_without_a_network(kept: LocalBroker, monkeypa
     producer = CountingProducer(kept.bootstrap_servers, "restarted")
     producer.send(100)
     producer.flush()
-    monkeypatch.setattr(fetch, "fetch_jars", no_network)
+    monkeypatch.setattr(jars, "fetch_jars", no_network)
     first = kept.pid
     kept.stop()
     assert not kept.running

@@ -1,0 +1,174 @@
+"""The server around the calls: who may call, what it shows of itself, how it stops."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from typing import Any
+
+import aiohttp
+import pytest
+
+from clawstream.schemas.registry import by_id
+from clawstream.streams.consumer import read_all
+from clawstream.streams.errors import KafkaUnreachableError
+from clawstream.streams.settings import KafkaSettings
+from clawstream.topics import CATALOGUE, STEPS
+from tests.gateway.fake_node import CUT, DONE, FakeNode, announce, running, status_of
+from tests.gateway.harness import MESSAGES, gateway, until
+from tests.gateway.samples import answer_data
+
+pytestmark = pytest.mark.kafka
+
+KEY = {"Authorization": "Bearer secret"}
+
+
+async def test_a_key_is_asked_for_everywhere_but_on_health_and_metrics(kafka: KafkaSettings) -> None:
+    async with gateway(kafka, FakeNode(), api_key="secret") as client:
+        assert (await client.chat(headers=KEY))[0] == 200
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "secret"}):
+            status, _, body = await client.chat(headers=headers)
+            assert (status, body["error"]["code"]) == (401, "invalid_api_key")
+            assert (await client.post("/init_trajectory", headers=headers))[0] == 401
+            assert (await client.get("/registry/subjects", headers))[0] == 401
+        assert (await client.get("/healthz")) == (200, {"ok": True, "nodes_live": 1})
+        async with client.http.get(f"{client.url}/metrics") as answer:
+            assert answer.status == 200
+        openai = client.openai()
+        openai.api_key = "secret"
+        assert (await openai.chat.completions.create(model="x", messages=MESSAGES)).choices
+
+
+async def test_metrics_count_what_was_done(kafka: KafkaSettings) -> None:
+    async with gateway(
+        kafka, FakeNode(script=lambda _: [*answer_data([1], [10], finish_reason="length"), DONE])
+    ) as client:
+        await client.chat()
+        async with client.http.get(f"{client.url}/metrics") as answer:
+            text = await answer.text()
+    route = 'route="/{trajectory}/{group}/v1/chat/completions"'
+    assert re.search(rf"clawstream_gateway_requests_total{{{route},status=\"200\"}} [1-9]", text)
+    assert re.search(r'untrainable_steps_total{kind="length"} [1-9]', text)
+    for name in ("request_seconds", "first_token_seconds", "seal_seconds"):
+        assert f"clawstream_gateway_{name}_count" in text
+    assert "clawstream_gateway_nodes_live 1.0" in text
+    assert "clawstream_gateway_in_flight 0.0" in text
+
+
+async def test_the_registry_answers_as_confluents(kafka: KafkaSettings) -> None:
+    subject = f"{kafka.topic_prefix}steps-value"
+    async with gateway(kafka) as client:
+        status, subjects = await client.get("/registry/subjects")
+        assert (status, len(subjects)) == (200, len(CATALOGUE))
+        assert subject in subjects
+        assert await client.get(f"/registry/subjects/{subject}/versions") == (200, [1])
+        status, latest = await client.get(f"/registry/subjects/{subject}/versions/latest")
+        assert (status, latest["subject"], latest["version"]) == (200, subject, 1)
+        assert await client.get(f"/registry/subjects/{subject}/versions/1") == (200, latest)
+        status, found = await client.get(f"/registry/schemas/ids/{latest['id']}")
+        assert json.loads(found["schema"]) == by_id()[latest["id"]].schema
+        for path, code in (
+            ("schemas/ids/9999", 40403),
+            ("schemas/ids/x", 40403),
+            ("subjects/none/versions", 40401),
+            ("subjects/none/versions/1", 40401),
+            (f"subjects/{subject}/versions/9", 40402),
+        ):
+            status, body = await client.get(f"/registry/{path}")
+            assert (status, body["error_code"]) == (404, code)
+
+
+async def test_only_chat_completions_of_a_node_are_called(kafka: KafkaSettings) -> None:
+    node = FakeNode()
+    async with gateway(kafka, node) as client:
+        await client.chat()
+        await client.get("/v1/models")
+        for path in ("/v1/pause", "/collective_rpc", "/t/g/v1/collective_rpc", "/t/../collective_rpc/x/v1/completions"):
+            assert (await client.post(path, {}))[0] == 404
+    assert set(node.paths) == {"/v1/chat/completions"}
+
+
+async def test_topics_that_are_missing_are_named(broker: Any) -> None:
+    kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers, topic_prefix="none-")
+    with pytest.raises(KafkaUnreachableError, match="none-nodes"):
+        async with gateway(kafka):
+            pass
+
+
+async def test_sigterm_ends_calls_in_flight_and_leaves_nothing_unsent(kafka: KafkaSettings) -> None:
+    chunks = answer_data([1, 2, 3], [10, 11], text="ab")
+    node = FakeNode(script=lambda body: [*chunks[:2], 60.0 if body.get("seed") else 1.0, *chunks[2:], DONE])
+    async with running(node), aiohttp.ClientSession() as http:
+        await announce(kafka, status_of(node))
+        process, url = await _start(kafka)
+        body = {"messages": MESSAGES, "stream": True}
+        short = asyncio.create_task(_read(http, url, body))
+        long = asyncio.create_task(_read(http, url, body | {"seed": 1}))
+        await until(lambda: len(node.bodies) == 2)
+        process.send_signal(signal.SIGTERM)
+        assert (await short).endswith(b"data: [DONE]\n\n")
+        assert await asyncio.wait_for(process.wait(), 15) == 0
+        with pytest.raises((aiohttp.ClientError, AssertionError)):
+            assert (await long).endswith(b"data: [DONE]\n\n")
+    steps = await asyncio.to_thread(read_all, kafka, STEPS)
+    assert sorted((step.finish_reason, step.trainable) for step in steps) == [("disconnect", False), ("stop", True)]
+
+
+@pytest.mark.parametrize("after_done", [False, True])
+async def test_kill_9_loses_no_answered_call(kafka: KafkaSettings, after_done: bool) -> None:
+    node = FakeNode(script=lambda body: [CUT] if body.get("seed") else [*answer_data([1], [10], text="a"), DONE])
+    answered: list[str] = []
+    async with running(node), aiohttp.ClientSession() as http:
+        await announce(kafka, status_of(node))
+        process, url = await _start(kafka)
+
+        async def worker(number: int) -> None:
+            while True:
+                sent = {"messages": MESSAGES, "stream": after_done}
+                async with http.post(f"{url}/t{number}/g/v1/chat/completions", json=sent) as answer:
+                    read = await answer.read()
+                    if not after_done or read.endswith(b"data: [DONE]\n\n"):
+                        answered.append(answer.headers["X-ClawStream-Step"])
+
+        workers = [asyncio.create_task(worker(number)) for number in range(8)]
+        await until(lambda: len(answered) >= 100)
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+        await asyncio.gather(*workers, return_exceptions=True)
+    recorded = [step.step_id for step in await asyncio.to_thread(read_all, kafka, STEPS)]
+    assert len(recorded) == len(set(recorded))
+    assert set(answered) <= set(recorded)
+
+
+_MAIN = """
+import logging, sys
+from clawstream.gateway.command import run
+from clawstream.gateway.settings import GatewaySettings
+from clawstream.streams.settings import KafkaSettings, load
+logging.basicConfig(level="INFO")
+sys.exit(run(load(GatewaySettings, {"port": 0, "drain_seconds": 3}), load(KafkaSettings)))
+"""
+
+
+async def _start(kafka: KafkaSettings) -> tuple[asyncio.subprocess.Process, str]:
+    """A gateway in a process of its own, and its URL."""
+    environment = os.environ | {
+        "CLAWSTREAM_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "CLAWSTREAM_KAFKA_TOPIC_PREFIX": kafka.topic_prefix,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _MAIN, env=environment, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stderr is not None
+    async for line in process.stderr:
+        if found := re.search(rb"serving at (\S+)/v1", line):
+            return process, found[1].decode()
+    raise AssertionError("the gateway ended before it served")
+
+
+async def _read(http: aiohttp.ClientSession, url: str, body: dict[str, Any]) -> bytes:
+    async with http.post(f"{url}/t/g/v1/chat/completions", json=body) as answer:
+        return await answer.read()

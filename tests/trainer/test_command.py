@@ -1,0 +1,188 @@
+"""The trainer as a process on a real Kafka: what is trained is trained once, and nothing is lost."""
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clawstream.schemas import Sample, UpdateReport, WeightVersion
+from clawstream.streams.admin import create_missing
+from clawstream.streams.consumer import read_all
+from clawstream.streams.producer import Producer
+from clawstream.streams.settings import KafkaSettings
+from clawstream.topics import SAMPLES, UPDATES, WEIGHTS
+from clawstream.trainer.checkpoint import Checkpoints
+from clawstream.trainer.settings import TrainerSettings
+from clawstream.trainer.snapshot import weights_digest
+from tests.builders import a_sample, a_sequence
+from tests.tiny_model import make_tiny_model
+from tests.trainer.forge import Forge
+
+pytestmark = pytest.mark.kafka
+WINDOW, UPDATE_COUNT = 4, 10
+
+
+@pytest.fixture(scope="module")
+def forge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forge]:
+    forge = Forge(tmp_path_factory.mktemp("forge") / "train.log")
+    yield forge
+    forge.close()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_model(tmp_path_factory.mktemp("model"))
+
+
+def samples(count: int) -> list[Sample]:
+    """Samples of one group, so that one partition keeps their order; rewards and tokens vary."""
+    tokens = random.Random(1)
+    return [
+        a_sample(
+            float(number % 2),
+            0.5,
+            0.7,
+            2,
+            sample_id=f"sample-{number}",
+            sequences=[
+                a_sequence([tokens.randrange(256) for _ in range(6)], [tokens.randrange(256) for _ in range(5)], -5.5)
+            ],
+        )
+        for number in range(count)
+    ]
+
+
+def produce(kafka: KafkaSettings, records: list[Sample]) -> None:
+    producer = Producer(kafka, "test")
+    for record in records:
+        producer.send(SAMPLES, record)
+    producer.close()
+
+
+def wait_until(true: Callable[[], bool], forge: Forge, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, forge.log.read_text()[-3000:]
+        time.sleep(0.01)
+
+
+def updates_of(kafka: KafkaSettings) -> list[UpdateReport]:
+    """Every update once, by its id; a report that was repeated must be the same."""
+    found: dict[str, UpdateReport] = {}
+    for report in read_all(kafka, UPDATES):
+        assert found.setdefault(report.update_id, report) == report
+    return sorted(found.values(), key=lambda report: report.version)
+
+
+def versions_of(kafka: KafkaSettings) -> dict[int, WeightVersion]:
+    return {weights.version: weights for weights in read_all(kafka, WEIGHTS)}
+
+
+def trainer(model: Path, output_dir: Path, **fields: Any) -> TrainerSettings:
+    return TrainerSettings(
+        model=model,
+        output_dir=output_dir,
+        **({"window_samples": WINDOW, "window_seconds": 60.0, "max_policy_lag": 100, "learning_rate": 1e-3} | fields),
+    )
+
+
+def test_killed_at_random_it_trains_each_sample_once_and_ends_with_the_same_weights(
+    kafka: KafkaSettings, forge: Forge, model: Path, tmp_path: Path
+) -> None:
+    sent = samples(WINDOW * UPDATE_COUNT)
+    produce(kafka, [*sent[:7], sent[2], *sent[7:]])
+    settings, moments = trainer(model, tmp_path / "killed"), random.Random(3)
+    newest = Checkpoints(settings.output_dir, 4).newest
+    for kill in range(5):
+        pid = forge.start(settings, kafka)
+        goal = min((newest() or 0) + kill % 2, UPDATE_COUNT)
+        wait_until(lambda goal=goal: (newest() or 0) >= goal, forge)  # type: ignore[misc]
+        time.sleep(moments.uniform(0.0, 0.4))
+        os.kill(pid, signal.SIGKILL)
+        assert forge.wait() == -signal.SIGKILL
+    pid = forge.start(settings, kafka)
+    wait_until(lambda: len(updates_of(kafka)) == UPDATE_COUNT, forge)
+    os.kill(pid, signal.SIGTERM)
+    assert forge.wait() == 0
+
+    updates = updates_of(kafka)
+    assert [update.version for update in updates] == list(range(1, UPDATE_COUNT + 1))
+    assert Counter(name for update in updates for name in update.sample_ids) == Counter(s.sample_id for s in sent)
+    assert [discard.sample_id for update in updates for discard in update.discarded] == ["sample-2"]
+    weights = versions_of(kafka)
+    assert weights[UPDATE_COUNT].parent == UPDATE_COUNT - 1
+
+    undisturbed = kafka.model_copy(update={"topic_prefix": f"{kafka.topic_prefix}again-"})
+    assert (
+        digest_of_undisturbed_run(undisturbed, forge, model, tmp_path / "whole", sent) == weights[UPDATE_COUNT].sha256
+    )
+
+
+def digest_of_undisturbed_run(
+    kafka: KafkaSettings, forge: Forge, model: Path, output_dir: Path, sent: list[Sample]
+) -> str:
+    create_missing(kafka)
+    produce(kafka, sent)
+    pid = forge.start(trainer(model, output_dir), kafka)
+    wait_until(lambda: len(updates_of(kafka)) == UPDATE_COUNT, forge)
+    os.kill(pid, signal.SIGTERM)
+    assert forge.wait() == 0
+    return versions_of(kafka)[UPDATE_COUNT].sha256
+
+
+def test_first_start_announces_the_initial_weights_and_time_closes_a_window(
+    kafka: KafkaSettings, forge: Forge, model: Path, tmp_path: Path
+) -> None:
+    pid = forge.start(trainer(model, tmp_path, window_seconds=0.5, max_policy_lag=4), kafka)
+    wait_until(lambda: 0 in versions_of(kafka), forge)
+    first = versions_of(kafka)[0]
+    folder = tmp_path / "version-000000"
+    assert (first.model, first.parent, first.update_id) == ("policy", None, None)
+    assert first.uri == folder.as_uri()
+    assert first.sha256 == weights_digest(folder) == weights_digest(model)
+
+    produce(kafka, [*samples(2), a_sample(sample_id="later", channel="val")])
+    wait_until(lambda: 1 in versions_of(kafka), forge)
+    os.kill(pid, signal.SIGTERM)
+    assert forge.wait() == 0
+    [update] = updates_of(kafka)
+    assert update.sample_ids == ["sample-0", "sample-1"]
+    assert update.metrics["grad_norm"] > 0
+    assert versions_of(kafka)[1].sha256 == weights_digest(tmp_path / "version-000001")
+
+
+def test_a_second_trainer_and_a_lost_output_dir_are_refused(
+    kafka: KafkaSettings, forge: Forge, model: Path, tmp_path: Path
+) -> None:
+    settings = trainer(model, tmp_path / "first", window_samples=1)
+    with Checkpoints(settings.output_dir, 2).owned():
+        forge.start(settings, kafka)
+        assert forge.wait() == 1
+    assert "another trainer works in" in forge.log.read_text()
+
+    produce(kafka, samples(1))
+    pid = forge.start(settings, kafka)
+    wait_until(lambda: 1 in versions_of(kafka), forge)
+    os.kill(pid, signal.SIGTERM)
+    assert forge.wait() == 0
+    forge.start(trainer(model, tmp_path / "second"), kafka)
+    assert forge.wait() == 1
+    assert "version 1 of policy was announced, but" in forge.log.read_text()
+
+
+def test_weights_that_diverge_are_not_announced(
+    kafka: KafkaSettings, forge: Forge, model: Path, tmp_path: Path
+) -> None:
+    endless = a_sample(3e38, 0.0, 1e-30, 2)
+    produce(kafka, [endless])
+    forge.start(trainer(model, tmp_path, window_samples=1), kafka)
+    assert forge.wait() == 1
+    assert "the gradient norm is" in forge.log.read_text()
+    assert sorted(versions_of(kafka)) == [0]
+    assert Checkpoints(tmp_path, 2).newest() == 0

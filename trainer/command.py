@@ -1,0 +1,83 @@
+"""``clawstream train``: one trainer process, or one rank of it under a launcher."""
+
+import logging
+import threading
+
+from clawstream.streams.admin import wait_for_kafka
+from clawstream.streams.consumer import GroupConsumer
+from clawstream.streams.dead import DeadLetters
+from clawstream.streams.errors import StreamError
+from clawstream.streams.metrics import serve_metrics
+from clawstream.streams.producer import Producer
+from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.shutdown import stop_event
+from clawstream.topics import SAMPLES
+from clawstream.trainer import loop
+from clawstream.trainer.checkpoint import Checkpoints
+from clawstream.trainer.engine import start_ranks
+from clawstream.trainer.errors import TrainerError
+from clawstream.trainer.publish import newest_announced, require_lineage
+from clawstream.trainer.ranks import rank, wait_for_all
+from clawstream.trainer.seen import SeenSamples
+from clawstream.trainer.session import Session, begin
+from clawstream.trainer.settings import TrainerSettings
+from clawstream.trainer.usable import unusable
+from clawstream.trainer.window import WindowAssembler, WindowLimits
+
+_log = logging.getLogger(__name__)
+
+
+def run(settings: TrainerSettings, kafka: KafkaSettings) -> int:
+    """Train until SIGTERM or SIGINT. The exit code is 1 when the trainer cannot go on, after one line that says why."""
+    stop = stop_event()
+    checkpoints = Checkpoints(settings.output_dir, settings.keep_snapshots)
+    try:
+        start_ranks()
+        if rank() == 0:
+            _lead(settings, kafka, checkpoints, stop)
+        else:
+            wait_for_all()  # rank 0 has made or found a checkpoint
+            Session(settings, checkpoints).follow()
+    except (TrainerError, StreamError) as error:
+        _log.error("%s", error)
+        return 1
+    return 0
+
+
+def _lead(settings: TrainerSettings, kafka: KafkaSettings, checkpoints: Checkpoints, stop: threading.Event) -> None:
+    with checkpoints.owned():
+        wait_for_kafka(kafka)
+        announced = newest_announced(kafka, settings.model_name)
+        require_lineage(announced, checkpoints.newest(), settings.model_name, str(settings.output_dir))
+        begin(settings, checkpoints)
+        wait_for_all()
+        session = Session(settings, checkpoints)
+        _log.info("version %d of %s is loaded", session.state.version, settings.model_name)
+        serve_metrics(settings.metrics_port)
+        _train(settings, kafka, session, stop)
+        session.finish()
+
+
+def _train(settings: TrainerSettings, kafka: KafkaSettings, session: Session, stop: threading.Event) -> None:
+    state = session.state
+    assembler = WindowAssembler(
+        WindowLimits(
+            samples=settings.window_samples,
+            tokens=settings.window_tokens,
+            seconds=settings.window_seconds,
+            policy_lag=settings.max_policy_lag,
+        ),
+        lambda sample, version: unusable(sample, session.limits, version),
+        SeenSamples(settings.seen_samples, state.seen),
+        state.next_offsets,
+    )
+    producer = Producer(kafka, "trainer")
+    dead = DeadLetters(kafka, producer, "trainer")
+    consumer = GroupConsumer(
+        kafka, SAMPLES, settings.group, dead, on_assign=assembler.positions, instance=settings.model_name
+    )
+    try:
+        loop.train(session, assembler, consumer, producer, stop)
+    finally:
+        consumer.close()
+        producer.close()

@@ -1,0 +1,123 @@
+"""A training session: models in memory, versions on disk. Every rank holds one; rank 0 says what they train.
+
+Invariant: whenever no call is running, memory and the newest checkpoint say the same.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from clawstream.schemas import Sample, WeightVersion, decode, encode, now
+from clawstream.trainer.checkpoint import OPTIMIZER_FOLDER, Checkpoints
+from clawstream.trainer.errors import TrainerError
+from clawstream.trainer.learners import load_learners
+from clawstream.trainer.ranks import rank, share, wait_for_all
+from clawstream.trainer.reports import Outcome, make_report, update_id
+from clawstream.trainer.settings import TrainerSettings
+from clawstream.trainer.snapshot import copy_initial, weights_digest, write_snapshot
+from clawstream.trainer.state import TrainerState, read_state, write_state
+from clawstream.trainer.update import update
+from clawstream.trainer.window import Window
+
+_NOTHING, _STOP = b"", b"stop"
+
+
+def begin(settings: TrainerSettings, checkpoints: Checkpoints) -> None:
+    """Make version 0, a copy of the initial model, unless there is a checkpoint already. For rank 0."""
+    if checkpoints.newest() is not None:
+        return
+    folder = checkpoints.begin(0)
+    copy_initial(settings.model, folder)
+    weights = _weights(settings, checkpoints, 0, folder)
+    write_state(folder, TrainerState(weights=weights, report=None, next_offsets={}))
+    checkpoints.commit(0)
+
+
+class Session:
+    """Continues the newest checkpoint, and makes the next ones."""
+
+    def __init__(self, settings: TrainerSettings, checkpoints: Checkpoints) -> None:
+        self._settings, self._checkpoints = settings, checkpoints
+        self.state = _newest_state(settings, checkpoints)
+        self._version = self.state.version
+        newest = checkpoints.path(self._version)
+        self._learners = load_learners(settings, newest, checkpoints.path(0))
+        if self._version:
+            self._learners.load(newest / OPTIMIZER_FOLDER)
+        self.limits = self._learners.limits
+
+    def advance(self, window: Window, seen: bytes, consumer_lag_records: int) -> TrainerState:
+        """Train on ``window`` and commit the next version; its state. For rank 0. Raises ``DivergedError``."""
+        started, parent = time.monotonic(), self._version
+        self._share(msgspec.msgpack.encode([encode(sample) for sample in window.samples]))
+        metrics = self._train(window.samples)
+        outcome = Outcome(
+            metrics=metrics, seconds=time.monotonic() - started, consumer_lag_records=consumer_lag_records
+        )
+        folder = self._checkpoints.begin(self._version)
+        self._save()
+        write_snapshot(self._learners.policy.module.language_model, self._checkpoints.path(0), folder)
+        weights = _weights(self._settings, self._checkpoints, self._version, folder)
+        report = make_report(window, parent, outcome, self._settings, weights.created_at)
+        self.state = TrainerState(weights=weights, report=report, next_offsets=window.next_offsets, seen=seen)
+        write_state(folder, self.state)
+        self._checkpoints.commit(self._version)
+        return self.state
+
+    def idle(self) -> None:
+        """Tell the other ranks that there is nothing to train yet."""
+        self._share(_NOTHING)
+
+    def finish(self) -> None:
+        """Tell the other ranks to end."""
+        self._share(_STOP)
+
+    def follow(self) -> None:
+        """Train what rank 0 says until it says to end. For the other ranks."""
+        while (payload := self._share(_NOTHING)) != _STOP:
+            if payload != _NOTHING:
+                encoded = msgspec.msgpack.decode(payload, type=list[bytes])
+                self._train([decode(sample, Sample) for sample in encoded])
+                self._save()
+
+    def _share(self, payload: bytes) -> bytes:
+        return share(payload, self._learners.policy.device)
+
+    def _train(self, samples: Sequence[Sample]) -> dict[str, float]:
+        metrics = update(self._learners, samples, self._version, self._settings) if samples else {}
+        self._version += 1
+        return metrics
+
+    def _save(self) -> None:
+        wait_for_all()  # rank 0 has made the folder
+        self._learners.save(self._checkpoints.unfinished(self._version) / OPTIMIZER_FOLDER)
+        wait_for_all()  # every rank's part is there
+
+
+def _newest_state(settings: TrainerSettings, checkpoints: Checkpoints) -> TrainerState:
+    newest = checkpoints.newest()
+    if newest is None:
+        raise TrainerError(
+            f"rank {rank()} finds no checkpoint in {settings.output_dir}: all ranks need the same folder"
+        )
+    state = read_state(checkpoints.path(newest))
+    if state.weights.model != settings.model_name:
+        raise TrainerError(
+            f"{settings.output_dir} holds checkpoints of model {state.weights.model}, not of {settings.model_name}"
+        )
+    return state
+
+
+def _weights(settings: TrainerSettings, checkpoints: Checkpoints, version: int, folder: Path) -> WeightVersion:
+    """The announcement of ``version``, whose weights lie in ``folder`` until it is committed."""
+    return WeightVersion(
+        model=settings.model_name,
+        version=version,
+        uri=checkpoints.path(version).as_uri(),
+        sha256=weights_digest(folder),
+        parent=version - 1 if version else None,
+        update_id=update_id(settings.model_name, version) if version else None,
+        created_at=now(),
+    )
