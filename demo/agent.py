@@ -103,7 +103,7 @@ async def solve(
 
 
 def calculate(expression: str) -> int:
-    """The value of whole numbers joined by ``+``, ``-``, ``*`` and brackets. Raises ``ValueError`` for anything else."""
+    """The value of whole numbers joined by ``+``, ``-``, ``*``, with brackets. Else ``ValueError`` says why."""
     if len(expression) > _MAX_EXPRESSION_CHARACTERS:
         raise ValueError(f"{len(expression)} characters, at most {_MAX_EXPRESSION_CHARACTERS}")
     try:

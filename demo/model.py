@@ -1,9 +1,14 @@
 """The demo's model, made on the spot: a tiny Qwen3 that vLLM serves and the trainer trains.
 
-Invariant: a directory that exists is whole, and is reused only if the same settings and the same code made it (a hash of
-both lies in it). The same seed makes the same weights on the same machine.
+Invariant: a directory that exists is whole, and is reused only if the same settings and the same code made it (a hash
+of both lies in it). The same seed makes the same weights on the same machine.
 
-``generation_config.json`` names the end token and nothing else: vLLM takes sampling defaults from that file.
+Three choices look arbitrary and are not:
+
+* Qwen3 and not Qwen2: for Qwen2, transformers replaces a tokenizer's own splitting with Qwen2's.
+* The output layer is not tied to the embedding: vLLM on a CPU packs it when it starts, and a reload of tied weights
+  leaves the packed copy as it was, so that what samples is not what was trained.
+* ``generation_config.json`` names the end and padding tokens alone: vLLM takes sampling defaults from that file.
 """
 
 import hashlib
@@ -108,7 +113,7 @@ def _fingerprint(seed: int, settings: ModelSettings, warmup: WarmupSettings) -> 
 
 def _texts(seed: int, mixture: Mixture) -> Iterator[str]:
     """Demonstrations as text: what the merges are learned from. A tokenizer of single bytes lends the chat template."""
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311  # nothing here is secret
     template = make_tokenizer([], vocab_size=0)
     for _ in range(_TOKENIZER_TEXTS):
         yield template.apply_chat_template(demonstrate(rng, mixture), tools=TOOLS, tokenize=False)

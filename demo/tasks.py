@@ -1,7 +1,7 @@
 """The demo's tasks: reasoning-gym's ``chain_sum``, checked by reasoning-gym itself.
 
-Invariant: no question is in both sets. Held-out tasks are drawn first; whatever repeats a question that was drawn before
-is dropped, by its text. One seed gives the same two sets on every machine.
+Invariant: no question is in both sets. Held-out tasks are drawn first; whatever repeats a question that was drawn
+before is dropped, by its text. One seed gives the same two sets on every machine.
 
 The text is what is compared because neighbouring seeds do not separate instances: reasoning-gym draws item ``i`` of a
 data set from ``seed + i``, so item 1 of seed 7 *is* item 0 of seed 8.

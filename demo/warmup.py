@@ -1,7 +1,7 @@
 """Supervised warm-up: a blank tiny model learns the demonstrations, good and bad alike.
 
-Invariant: only the assistant's own tokens are learned, from the first after ``<|im_start|>assistant`` and its newline to
-``<|im_end|>``; and the same seed sees the same demonstrations in the same order.
+Invariant: only the assistant's own tokens are learned, from the first after ``<|im_start|>assistant`` and its newline
+to ``<|im_end|>``; and the same seed sees the same demonstrations in the same order.
 """
 
 import random
@@ -44,7 +44,8 @@ class WarmupSettings:
 
 def warm_up(model: Any, tokenizer: Any, settings: WarmupSettings, *, seed: int, progress: bool = True) -> None:
     """Train ``model`` in place, with a bar on the terminal when ``progress`` is set."""
-    batches = _batches(tokenizer, settings, random.Random(seed))
+    rng = random.Random(seed)  # noqa: S311  # nothing here is secret
+    batches = _batches(tokenizer, settings, rng)
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.peak_learning_rate, betas=(0.9, 0.95))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _share_of_peak(step, settings))
     columns = (*Progress.get_default_columns(), TextColumn("loss {task.fields[loss]:.3f}"))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from clawstream.schemas import NodeStatus, UpdateReport
 from clawstream.streams.consumer import Follower
+from clawstream.streams.errors import KafkaUnreachableError
 from clawstream.streams.lag import LagReader
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import NODES, SAMPLES, STEPS, UPDATES
@@ -66,8 +67,11 @@ class Watch:
                 self.observed.nodes[status.record.node] = status.record
             for report in updates.poll(0.05):
                 self._note_update(report.record)
-            self._note_steps(sum(lags.end_offsets(STEPS).values()))
-            self.observed.consumer_lag = lags.lag(TRAINER_GROUP, SAMPLES)
+            try:
+                self._note_steps(sum(lags.end_offsets(STEPS).values()))
+                self.observed.consumer_lag = lags.lag(TRAINER_GROUP, SAMPLES)
+            except KafkaUnreachableError:
+                continue  # the broker is being restarted; the figures stay as they were
         nodes.close()
         updates.close()
 

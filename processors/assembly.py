@@ -3,12 +3,13 @@
 Invariant: the order in which events of the two topics arrive does not matter, and an event that arrives again changes
 nothing. States::
 
-    OPEN -> ENDED (completed or aborted) -> CLOSED -> forgotten
+    OPEN -> ENDED (completed or aborted) -> CLOSED -> put out -> forgotten
     OPEN -> CLOSED (idle, too old)
 
 A closed trajectory is remembered for a while by its step ids: a step read again is known from one that is late.
 """
 
+import math
 from datetime import datetime
 
 import msgspec
@@ -39,6 +40,7 @@ class TrajectoryState(State, frozen=True, kw_only=True):
     rewards: tuple[Reward, ...] = ()
     ended_by: str | None = None
     ended_arrival_ms: int = 0
+    late_ids: tuple[str, ...] = ()  # steps that came after it was closed
 
     @property
     def outcome_known(self) -> bool:
@@ -66,12 +68,12 @@ def opened(event: Event, now_ms: int) -> TrajectoryState:
 def on_step(state: TrajectoryState | None, step: Step, now_ms: int) -> tuple[TrajectoryState, list[Output]]:
     """Take a step that arrived at ``now_ms``; a late one is rejected."""
     state = state or opened(step, now_ms)
-    if step.step_id in state.step_ids:
+    if step.step_id in state.step_ids or step.step_id in state.late_ids:
         return state, []
-    outputs = []
     if state.closed_ms is not None:
-        late_seconds = (now_ms - state.closed_ms) / 1000
-        outputs.append(rejection(step, "late", f"it arrived {late_seconds:.1f} s after its trajectory was closed"))
+        detail = f"it arrived {(now_ms - state.closed_ms) / 1000:.1f} s after its trajectory was closed"
+        late = msgspec.structs.replace(state, late_ids=(*state.late_ids, step.step_id))
+        return late, [rejection(step, "late", detail)]
     changed = msgspec.structs.replace(
         state,
         step_ids=(*state.step_ids, step.step_id),
@@ -80,7 +82,7 @@ def on_step(state: TrajectoryState | None, step: Step, now_ms: int) -> tuple[Tra
         first_event_at=min(state.first_event_at, step.received_at),
         last_event_at=max(state.last_event_at, step.finished_at),
     )
-    return changed, outputs
+    return changed, []
 
 
 def on_feedback(state: TrajectoryState | None, feedback: Feedback, now_ms: int) -> tuple[TrajectoryState, list[Output]]:
@@ -88,17 +90,17 @@ def on_feedback(state: TrajectoryState | None, feedback: Feedback, now_ms: int) 
     state = state or opened(feedback, now_ms)
     if feedback.feedback_id in state.feedback_ids:
         return state, []
-    rewards, outputs = state.rewards, list[Output]()
-    if feedback.reward is not None and feedback.kind in ("rewarded", "completed"):
-        reward = _reward(feedback)
-        outputs.append(Output(REWARDS, reward))
-        rewards = rewards if state.closed_ms is not None else (*rewards, reward)
+    said = (*state.feedback_ids, feedback.feedback_id)
+    reward = _reward(feedback) if feedback.kind in ("rewarded", "completed") else None
+    outputs = [Output(REWARDS, reward)] if reward is not None else []
+    if state.closed_ms is not None:
+        return msgspec.structs.replace(state, feedback_ids=said), outputs
     ends = feedback.kind in ("completed", "aborted") and state.ended_by is None
     opens = feedback.kind == "opened"
     changed = msgspec.structs.replace(
         state,
-        feedback_ids=(*state.feedback_ids, feedback.feedback_id),
-        rewards=rewards,
+        feedback_ids=said,
+        rewards=(*state.rewards, reward) if reward is not None else state.rewards,
         last_arrival_ms=now_ms,
         last_event_at=max(state.last_event_at, feedback.at),
         first_event_at=min(state.first_event_at, feedback.at),
@@ -123,6 +125,8 @@ def closing_reason(state: TrajectoryState, now_ms: int, settled_ms: int, setting
         deadline = state.ended_arrival_ms + 1000 * settings.reward_deadline_seconds
         if state.ended_by == "aborted" or state.outcome_known or now_ms >= deadline:
             return state.ended_by
+    if state.ended_by is not None:
+        return None
     for reason, due in (
         ("idle", state.last_arrival_ms + 1000 * settings.idle_seconds),
         ("max_age", state.first_arrival_ms + 1000 * settings.max_age_seconds),
@@ -132,7 +136,10 @@ def closing_reason(state: TrajectoryState, now_ms: int, settled_ms: int, setting
     return None
 
 
-def _reward(feedback: Feedback) -> Reward:
+def _reward(feedback: Feedback) -> Reward | None:
+    """The reward in ``feedback``; what is not a number is none."""
+    if feedback.reward is None or not math.isfinite(feedback.reward):
+        return None
     return Reward(
         reward_id=derived_id("reward", feedback.feedback_id),
         trajectory_id=feedback.trajectory_id,

@@ -43,7 +43,8 @@ def close(
         metadata_json=state.metadata_json,
     )
     outputs.append(Output(TRAJECTORIES, trajectory))
-    return msgspec.structs.replace(state, closed_ms=now_ms, rewards=(), feedback_ids=()), outputs
+    closed = {"closed_ms": now_ms, "closed_by": closed_by, "put_out": True, "rewards": (), "feedback_ids": ()}
+    return msgspec.structs.replace(state, **closed), outputs
 
 
 def _unusable(state: TrajectoryState, closed_by: str) -> tuple[str, str] | None:
@@ -61,7 +62,7 @@ def _next_states(steps: list[Step]) -> list[Output]:
     outputs = []
     for step in steps:
         followed = by_id.get(step.prompt_prefix.step_id) if step.prompt_prefix else None
-        if followed is None or not json.loads(step.new_messages_json):
+        if followed is None or not _any_messages(step):
             continue
         record = NextState(
             next_state_id=derived_id("next-state", followed.step_id, step.step_id),
@@ -73,3 +74,10 @@ def _next_states(steps: list[Step]) -> list[Output]:
         )
         outputs.append(Output(NEXT_STATES, record))
     return outputs
+
+
+def _any_messages(step: Step) -> bool:
+    try:
+        return bool(json.loads(step.new_messages_json))
+    except json.JSONDecodeError:
+        return False

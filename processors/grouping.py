@@ -7,6 +7,7 @@ A trajectory's reward is the sum over sources of the newest outcome reward of ea
 have one and a step to train.
 """
 
+import math
 from statistics import fmean, stdev
 
 import msgspec
@@ -24,7 +25,8 @@ class GroupState(State, frozen=True, kw_only=True):
     group_id: str
     first_arrival_ms: int
     expected_size: int
-    member_ids: tuple[str, ...] = ()
+    member_names: tuple[str, ...] = ()  # as in ``member_name``
+    late_names: tuple[str, ...] = ()  # those that came after it was closed
 
 
 def on_trajectory(
@@ -33,22 +35,27 @@ def on_trajectory(
     """Take a member that arrived at ``now_ms``; the steps of one whose group is closed are rejected."""
     size = trajectory.group_size or settings.group_size
     state = state or GroupState(group_id=trajectory.group_id, first_arrival_ms=now_ms, expected_size=size)
-    if trajectory.trajectory_id in state.member_ids:
+    name = member_name(trajectory)
+    if name in state.member_names or name in state.late_names:
         return state, []
-    outputs = []
     if state.closed_ms is not None:
         detail = f"its group was closed {(now_ms - state.closed_ms) / 1000:.1f} s before"
-        outputs = _rejections(trajectory, "late", detail)
-    members = (*state.member_ids, trajectory.trajectory_id)
-    changed = msgspec.structs.replace(state, member_ids=members, expected_size=max(size, state.expected_size))
-    return changed, outputs
+        late = msgspec.structs.replace(state, late_names=(*state.late_names, name))
+        return late, _rejections(trajectory, "late", detail)
+    names = (*state.member_names, name)
+    return msgspec.structs.replace(state, member_names=names, expected_size=max(size, state.expected_size)), []
+
+
+def member_name(trajectory: Trajectory) -> str:
+    """What a member is known by: a trajectory that was closed and opened again, with other steps, is another member."""
+    return derived_id("member", trajectory.trajectory_id, *trajectory.step_ids)
 
 
 def closing_reason(state: GroupState, now_ms: int, settled_ms: int, settings: ProcessorsSettings) -> str | None:
     """Why the group closes now; None while it stays open. ``settled_ms`` as for trajectories."""
     if state.closed_ms is not None:
         return None
-    if len(state.member_ids) >= state.expected_size:
+    if len(state.member_names) >= state.expected_size:
         return "complete"
     due = state.first_arrival_ms + 1000 * settings.group_deadline_seconds
     return "deadline" if now_ms >= due and settled_ms >= due else None
@@ -63,7 +70,7 @@ def close(state: GroupState, members: list[Trajectory], closed_by: str, now_ms: 
     else:
         statistics = _statistics([reward for _, reward in rewarded], state.expected_size, closed_by)
         outputs = [Output(SAMPLES, _sample(member, reward, statistics)) for member, reward in rewarded]
-    return msgspec.structs.replace(state, closed_ms=now_ms), outputs
+    return msgspec.structs.replace(state, closed_ms=now_ms, closed_by=closed_by, put_out=True), outputs
 
 
 def combined(trajectory: Trajectory) -> float | None:
@@ -71,7 +78,7 @@ def combined(trajectory: Trajectory) -> float | None:
     newest = {
         reward.source: reward.value
         for reward in sorted(trajectory.rewards, key=lambda reward: reward.at)
-        if reward.kind == "outcome" and reward.value is not None
+        if reward.kind == "outcome" and reward.value is not None and math.isfinite(reward.value)
     }
     return sum(newest.values()) if newest else None
 
@@ -88,7 +95,7 @@ def _statistics(rewards: list[float], expected_size: int, closed_by: str) -> Gro
 
 def _sample(trajectory: Trajectory, reward: float, statistics: GroupStatistics) -> Sample:
     return Sample(
-        sample_id=derived_id("sample", trajectory.tenant, trajectory.trajectory_id),
+        sample_id=derived_id("sample", trajectory.tenant, trajectory.trajectory_id, *trajectory.step_ids),
         trajectory_id=trajectory.trajectory_id,
         group_id=trajectory.group_id,
         tenant=trajectory.tenant,

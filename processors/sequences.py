@@ -80,6 +80,10 @@ def resolve(steps: list[Step]) -> Resolved:
 
 
 def _place(step: Step, nodes: dict[str, _Node]) -> _Node | Refusal:
+    counts = (len(step.response_tokens), len(step.response_logprobs))
+    if step.trainable and (counts[0] != counts[1] or counts[0] % TOKEN_BYTES):
+        detail = f"it has {counts[0]} bytes of token ids and {counts[1]} of log-probabilities"
+        return Refusal(step=step, reason="mismatch", detail=detail)
     prefix = step.prompt_prefix
     if prefix is None:
         return _Node(step=step, prompt=step.prompt_tokens, parent=None)

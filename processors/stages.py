@@ -1,16 +1,21 @@
 """The two stages over their tables: what to do with a record, and what to do when time passes.
 
-Invariant: outputs are returned before the state that says that they were put out is kept (``settle``), so a crash
-between the two repeats outputs with the same ids and loses none.
+Invariant: what is put out never changes its mind. Closing is decided and kept first (``decide``), then put out
+(``due``), then marked as put out (``settle``), each once the one before is acknowledged by Kafka. A crash between
+repeats outputs with the same ids and the same content, and loses none::
+
+    decide -> acknowledged -> due: outputs -> acknowledged -> settle -> acknowledged
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec.structs import replace
+
 from clawstream.processors import assembly, closing, grouping
 from clawstream.processors.assembly import TrajectoryState
-from clawstream.processors.grouping import GroupState
+from clawstream.processors.grouping import GroupState, member_name
 from clawstream.processors.output import Output
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.processors.tables import Kept, key_of, owner_of
@@ -21,11 +26,10 @@ Settled = Callable[[bytes], int | None]  # owner -> time (ms) up to which its ev
 
 @dataclass(kw_only=True)
 class Due:
-    """What is to be put out now, and what is to be kept after that."""
+    """What is to be put out now, and what is to be kept once that is acknowledged."""
 
     outputs: list[Output] = field(default_factory=list)
     keep: list[Callable[[], None]] = field(default_factory=list)
-    open_count: int = 0
 
     def settle(self) -> None:
         """Keep the states that follow from the outputs."""
@@ -39,44 +43,44 @@ class Trajectories:
     def __init__(self, kept: Kept[TrajectoryState, Step], settings: ProcessorsSettings) -> None:
         self.kept, self._settings = kept, settings
 
-    def on_step(self, step: Step, raw: bytes, now_ms: int) -> list[Output]:
-        """Take a step."""
+    def on_step(self, step: Step, raw: bytes, now_ms: int) -> Due:
+        """Take a step. One that is known is kept again when its bytes were lost between two tables."""
         key = key_of(step.trajectory_id, step.tenant)
         before = self.kept.get(key)
         after, outputs = assembly.on_step(before, step, now_ms)
+        due = Due(outputs=outputs)
+        if after.closed_ms is None and not self.kept.has_payload(key, step.step_id):
+            due.keep.append(lambda: self.kept.put_payload(key, step.step_id, raw))
         if after is not before:
-            if after.closed_ms is None:
-                self.kept.put_payload(key, step.step_id, raw)
-            self.kept.put(key, after)
-        return outputs
+            due.keep.append(lambda: self.kept.put(key, after))
+        return due
 
-    def on_feedback(self, feedback: Feedback, now_ms: int) -> list[Output]:
+    def on_feedback(self, feedback: Feedback, now_ms: int) -> Due:
         """Take a statement."""
         key = key_of(feedback.trajectory_id, feedback.tenant)
         before = self.kept.get(key)
         after, outputs = assembly.on_feedback(before, feedback, now_ms)
-        if after is not before:
-            self.kept.put(key, after)
-        return outputs
+        return Due(outputs=outputs, keep=[] if after is before else [lambda: self.kept.put(key, after)])
 
-    def due(self, now_ms: int, settled: Settled) -> Due:
-        """Trajectories that close now."""
-        due = Due()
+    def decide(self, now_ms: int, settled: Settled) -> None:
+        """Close what is to be closed now."""
         for key, state in self.kept.open_items():
             settled_ms = settled(owner_of(key))
-            if settled_ms is None:
-                continue
-            if closed_by := assembly.closing_reason(state, now_ms, settled_ms, self._settings):
-                self._close(key, state, closed_by, now_ms, due)
-            due.open_count += 1
-        return due
+            if settled_ms is not None and (
+                closed_by := assembly.closing_reason(state, now_ms, settled_ms, self._settings)
+            ):
+                self.kept.put(key, replace(state, closed_ms=now_ms, closed_by=closed_by))
 
-    def _close(self, key: bytes, state: TrajectoryState, closed_by: str, now_ms: int, due: Due) -> None:
-        steps = self.kept.payloads(key, state.step_ids)
-        closed, outputs = closing.close(state, steps, closed_by, now_ms)
-        due.outputs += outputs
-        due.keep.append(lambda: self.kept.put(key, closed))
-        due.keep.append(lambda: self.kept.drop_payloads(key, state.step_ids))
+    def due(self, settled: Settled) -> Due:
+        """What follows from trajectories that are closed and not put out."""
+        due = Due()
+        for key, state in self.kept.open_items():
+            if state.closed_ms is not None and state.closed_by is not None and settled(owner_of(key)) is not None:
+                steps = self.kept.payloads(key, state.step_ids)
+                closed, outputs = closing.close(state, steps, state.closed_by, state.closed_ms)
+                due.outputs += outputs
+                due.keep += _put_out(self.kept, key, closed, state.step_ids)
+        return due
 
 
 class Groups:
@@ -85,35 +89,41 @@ class Groups:
     def __init__(self, kept: Kept[GroupState, Trajectory], settings: ProcessorsSettings) -> None:
         self.kept, self._settings = kept, settings
 
-    def on_trajectory(self, trajectory: Trajectory, raw: bytes, now_ms: int) -> list[Output]:
+    def on_trajectory(self, trajectory: Trajectory, raw: bytes, now_ms: int) -> Due:
         """Take a closed trajectory."""
-        key = key_of(trajectory.group_id, trajectory.tenant, trajectory.channel)
+        key, name = key_of(trajectory.group_id, trajectory.tenant, trajectory.channel), member_name(trajectory)
         before = self.kept.get(key)
         after, outputs = grouping.on_trajectory(before, trajectory, now_ms, self._settings)
+        due = Due(outputs=outputs)
+        if after.closed_ms is None and not self.kept.has_payload(key, name):
+            due.keep.append(lambda: self.kept.put_payload(key, name, raw))
         if after is not before:
-            if after.closed_ms is None:
-                self.kept.put_payload(key, trajectory.trajectory_id, raw)
-            self.kept.put(key, after)
-        return outputs
-
-    def due(self, now_ms: int, settled: Settled) -> Due:
-        """Groups that close now."""
-        due = Due()
-        for key, state in self.kept.open_items():
-            settled_ms = settled(owner_of(key))
-            if settled_ms is None:
-                continue
-            if closed_by := grouping.closing_reason(state, now_ms, settled_ms, self._settings):
-                self._close(key, state, closed_by, now_ms, due)
-            due.open_count += 1
+            due.keep.append(lambda: self.kept.put(key, after))
         return due
 
-    def _close(self, key: bytes, state: GroupState, closed_by: str, now_ms: int, due: Due) -> None:
-        members = self.kept.payloads(key, state.member_ids)
-        closed, outputs = grouping.close(state, members, closed_by, now_ms)
-        due.outputs += outputs
-        due.keep.append(lambda: self.kept.put(key, closed))
-        due.keep.append(lambda: self.kept.drop_payloads(key, state.member_ids))
+    def decide(self, now_ms: int, settled: Settled) -> None:
+        """Close what is to be closed now."""
+        for key, state in self.kept.open_items():
+            settled_ms = settled(owner_of(key))
+            if settled_ms is not None and (
+                closed_by := grouping.closing_reason(state, now_ms, settled_ms, self._settings)
+            ):
+                self.kept.put(key, replace(state, closed_ms=now_ms, closed_by=closed_by))
+
+    def due(self, settled: Settled) -> Due:
+        """What follows from groups that are closed and not put out."""
+        due = Due()
+        for key, state in self.kept.open_items():
+            if state.closed_ms is not None and state.closed_by is not None and settled(owner_of(key)) is not None:
+                members = self.kept.payloads(key, state.member_names)
+                closed, outputs = grouping.close(state, members, state.closed_by, state.closed_ms)
+                due.outputs += outputs
+                due.keep += _put_out(self.kept, key, closed, state.member_names)
+        return due
+
+
+def _put_out(kept: Kept[Any, Any], key: bytes, closed: Any, names: tuple[str, ...]) -> list[Callable[[], None]]:
+    return [lambda: kept.put(key, closed), lambda: kept.drop_payloads(key, names)]
 
 
 def forget_old(kept: Kept[Any, Any], moment_ms: int, settled: Settled) -> None:

@@ -31,15 +31,17 @@ def owner_of(key: bytes) -> bytes:
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """What every kept state has."""
 
-    closed_ms: int | None = None  # when it was closed; None while it is open
+    closed_ms: int | None = None  # when it was decided to close it; None while it is open
+    closed_by: str | None = None  # why
+    put_out: bool = False  # has what follows from closing it reached Kafka?
 
 
 class Kept(Generic[S, R]):
     """States by key, and the records that belong to each.
 
-    Open states are also held decoded, and closed ones in the order in which they were closed, so that looking for what
-    is due costs nothing for what is not. Both follow from the tables: ``forget_index`` drops them when tables change under
-    them (a rebalance), ``index`` makes them again.
+    States that are not put out are also held decoded, and the others in the order in which they were closed, so that
+    looking for what is due costs nothing for what is not. Both follow from the tables: ``forget_index`` drops them when
+    tables change under them (a rebalance), ``index`` makes them again.
     """
 
     def __init__(self, states: Table, payloads: Table, state_type: type[S], record_type: type[R]) -> None:
@@ -61,10 +63,10 @@ class Kept(Generic[S, R]):
         closed = []
         for key, packed in list(self._states.items()):
             state = self._decoder.decode(packed)
-            if state.closed_ms is None:
-                self._open[key] = state
+            if state.put_out:
+                closed.append((state.closed_ms or 0, key))
             else:
-                closed.append((state.closed_ms, key))
+                self._open[key] = state
         self._closed.extend(sorted(closed))
 
     def get(self, key: bytes) -> S | None:
@@ -77,13 +79,13 @@ class Kept(Generic[S, R]):
     def put(self, key: bytes, state: S) -> None:
         """Keep ``state``."""
         self._states[key] = self._encoder.encode(state)
-        if state.closed_ms is None:
+        if not state.put_out:
             self._open[key] = state
         elif self._open.pop(key, None) is not None:
-            self._closed.append((state.closed_ms, key))
+            self._closed.append((state.closed_ms or 0, key))
 
     def open_items(self) -> list[tuple[bytes, S]]:
-        """Every open state."""
+        """Every state that is not put out."""
         return list(self._open.items())
 
     def closed_before(self, moment_ms: int) -> list[bytes]:
@@ -102,6 +104,10 @@ class Kept(Generic[S, R]):
         """Keep a record (as the bytes that were read) that belongs to ``key``."""
         self._payloads[_payload_key(key, name)] = value
 
+    def has_payload(self, key: bytes, name: str) -> bool:
+        """Is that record kept?"""
+        return _payload_key(key, name) in self._payloads
+
     def payloads(self, key: bytes, names: tuple[str, ...]) -> list[R]:
         """The records of ``names`` that belong to ``key``, in that order."""
         found = (self._payloads.get(_payload_key(key, name)) for name in names)
@@ -115,6 +121,7 @@ class Kept(Generic[S, R]):
     def forget(self, key: bytes) -> None:
         """Forget a state."""
         self._states.pop(key, None)
+        self._open.pop(key, None)
 
 
 def _payload_key(key: bytes, name: str) -> bytes:

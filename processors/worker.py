@@ -22,7 +22,7 @@ from clawstream.processors.grouping import GroupState
 from clawstream.processors.metrics import OPEN, OUTPUTS, REJECTIONS, REMEMBERED
 from clawstream.processors.output import Output
 from clawstream.processors.settings import ProcessorsSettings
-from clawstream.processors.stages import Groups, Trajectories, forget_old
+from clawstream.processors.stages import Due, Groups, Trajectories, forget_old
 from clawstream.processors.tables import Kept, owner_of
 from clawstream.schemas import CodecError, Feedback, Rejection, Step, Trajectory, decode, encode
 from clawstream.streams.dead import dead_headers
@@ -99,20 +99,21 @@ class Worker:
     async def _take(self, topic: Topic[Any], events: list[Any]) -> None:
         """Handle records in order; return once all that follows from them is acknowledged."""
         now_ms = _now_ms()
-        outputs: list[Output] = []
         for event in events:
             message = event.message
             try:
-                outputs += self._apply(topic, message.value, now_ms)
-                RECORDS_CONSUMED.labels(topic.name).inc()
+                due = self._apply(topic, message.value, now_ms)
             except CodecError as error:
                 await self._bury(topic, message, str(error))
-        await self._emit(outputs)
+                continue
+            await self._emit(due.outputs)
+            due.settle()
+            RECORDS_CONSUMED.labels(topic.name).inc()
         await self._acknowledged()
         for event in events:
             self._fences[topic.name].took(event.message.partition, event.message.offset)
 
-    def _apply(self, topic: Topic[Any], raw: bytes, now_ms: int) -> list[Output]:
+    def _apply(self, topic: Topic[Any], raw: bytes, now_ms: int) -> Due:
         record = decode(raw, topic.record)
         match record:
             case Step():
@@ -141,12 +142,14 @@ class Worker:
         def settled(owner: bytes) -> int | None:
             return self._settled(owner, *topics)
 
-        due = stage.due(now_ms, settled)
+        stage.decide(now_ms, settled)
+        await self._acknowledged()
+        due = stage.due(settled)
         await self._emit(due.outputs)
         due.settle()
         forget_old(stage.kept, now_ms - round(1000 * self._settings.memory_seconds), settled)
         await self._acknowledged()
-        OPEN.labels(what).set(due.open_count)
+        OPEN.labels(what).set(len(stage.kept.open_items()))
         REMEMBERED.labels(what).set(stage.kept.closed_count)
 
     async def _index(self) -> None:

@@ -3,23 +3,32 @@
 import shlex
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from clawstream.rollout.settings import RolloutSettings
 from clawstream.streams.ports import HOST
+from clawstream.streams.settings import SettingsError
 
-
-class UnsafeHostError(ValueError):
-    """vLLM's control routes would be open to others."""
+_PIPELINE = ("--pipeline-parallel-size", "--pipeline_parallel_size", "-pp")
 
 
 def arguments(settings: RolloutSettings, port: int) -> list[str]:
-    """The command that starts vLLM on ``port``. Raises ``UnsafeHostError`` for a host that others can reach."""
-    if settings.host not in (HOST, "localhost", "::1"):
-        raise UnsafeHostError(
+    """The command that starts vLLM on ``port``. What settings say wins over ``extra_arguments``.
+
+    Raises ``SettingsError`` for a host that others can reach, and for pipeline parallelism.
+    """
+    if settings.host not in (HOST, "localhost"):
+        raise SettingsError(
             f"rollout.host is {settings.host}: anybody who reaches vLLM's control routes can pause it or change its "
             f"weights, so it must be a loopback address such as {HOST}"
         )
-    command = [sys.executable, "-m", "clawstream.rollout.vllm_server"]
+    extra = shlex.split(settings.extra_arguments)
+    if any(argument.split("=")[0] in _PIPELINE for argument in extra):
+        raise SettingsError(
+            "rollout.extra_arguments asks for pipeline parallelism: with it, weights cannot be swapped under requests "
+            "in flight"
+        )
+    command = [sys.executable, "-m", "clawstream.rollout.vllm_server", *extra]
     options = {
         "model": str(settings.model),
         "served-model-name": settings.model_name,
@@ -29,18 +38,23 @@ def arguments(settings: RolloutSettings, port: int) -> list[str]:
         "max-model-len": str(settings.max_model_len),
         "max-num-seqs": str(settings.max_num_seqs),
         "logprobs-mode": settings.logprobs_mode,
-        "generation-config": "vllm",
+        "generation-config": "vllm",  # sampling defaults are the API's, not those of a file in the model's folder
+        "shutdown-timeout": str(settings.drain_seconds),
     }
     for name, value in options.items():
         command += [f"--{name}", value]
     command += ["--enforce-eager", "--disable-uvicorn-access-log"]
     if settings.tool_call_parser:
         command += ["--enable-auto-tool-choice", "--tool-call-parser", settings.tool_call_parser]
-    return command + shlex.split(settings.extra_arguments)
+    return command
 
 
 def environment(settings: RolloutSettings, inherited: Mapping[str, str]) -> dict[str, str]:
-    """``inherited`` and what vLLM needs: control routes on, no calls outside."""
+    """``inherited`` and what vLLM needs: control routes on, no calls outside, bytecode kept.
+
+    vLLM starts three interpreters one after the other, each of which compiles 2 000 files when bytecode may not be
+    written (as many container images have it): then it goes to the user's cache.
+    """
     added = {
         "VLLM_SERVER_DEV_MODE": "1",
         "VLLM_CPU_KVCACHE_SPACE": str(settings.kv_cache_gib),
@@ -50,4 +64,7 @@ def environment(settings: RolloutSettings, inherited: Mapping[str, str]) -> dict
     }
     if settings.threads:
         added |= {"OMP_NUM_THREADS": str(settings.threads), "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+    if inherited.get("PYTHONDONTWRITEBYTECODE"):
+        cache = Path(inherited.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        added |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(cache / "clawstream" / "bytecode")}
     return {**inherited, **added}

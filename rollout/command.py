@@ -1,7 +1,9 @@
 """``clawstream rollout``: one vLLM node that follows the weights, until SIGTERM."""
 
+import contextlib
 import logging
 import os
+import socket
 
 from clawstream.rollout.arguments import arguments, environment
 from clawstream.rollout.engine import Engine, EngineError
@@ -10,7 +12,7 @@ from clawstream.rollout.settings import RolloutSettings
 from clawstream.streams.admin import wait_for_kafka
 from clawstream.streams.consumer import Follower
 from clawstream.streams.metrics import serve_metrics
-from clawstream.streams.ports import free_port
+from clawstream.streams.ports import free_port, require_free
 from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.shutdown import stop_event
@@ -25,23 +27,31 @@ def run(settings: RolloutSettings, kafka: KafkaSettings) -> int:
     stop = stop_event()
     if not (settings.model / "config.json").exists():
         raise EngineError(f"rollout.model {settings.model} is no Hugging Face model folder: it has no config.json")
-    port = free_port(settings.port or None)
+    port = _port(settings)
+    name = settings.name or f"{socket.gethostname()}-{port}"
     command = arguments(settings, port)
     wait_for_kafka(kafka)
     serve_metrics(settings.metrics_port)
-    weights, producer = Follower(kafka, WEIGHTS), Producer(kafka, f"rollout-{settings.name}")
-    engine = Engine(command, environment(settings, os.environ), f"http://{settings.host}:{port}")
-    try:
-        _log.info("starting vLLM for %s on port %d", settings.model, port)
+    with contextlib.ExitStack() as closing:
+        producer = Producer(kafka, f"rollout-{name}")
+        closing.callback(producer.close)
+        weights = Follower(kafka, WEIGHTS)
+        closing.callback(weights.close)
+        engine = Engine(command, environment(settings, os.environ), f"http://{settings.host}:{port}")
+        closing.callback(engine.stop, settings.drain_seconds)
+        _log.info("node %s: starting vLLM for %s on port %d", name, settings.model, port)
+        node = Node(name, settings, engine, weights, producer)
+        closing.callback(node.close)  # before vLLM is stopped, so that no new call comes to it
         if engine.wait_ready(settings.start_seconds, stop.is_set):
-            node = Node(settings, engine, weights, producer)
             node.start()
-            _log.info("ready: version %d at %s", node.version, engine.url)
+            _log.info("node %s: ready, version %d at %s", name, node.version, engine.url)
             while not stop.is_set():
                 node.step(_POLL_SECONDS)
-            node.close()
-    finally:
-        engine.stop()
-        weights.close()
-        producer.close()
     return 0
+
+
+def _port(settings: RolloutSettings) -> int:
+    if not settings.port:
+        return free_port()
+    require_free(settings.port)
+    return settings.port

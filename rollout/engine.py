@@ -21,7 +21,9 @@ from clawstream.streams.errors import StreamError
 _log = logging.getLogger(__name__)
 _LAST_LINES = 30
 _POLL_SECONDS = 0.25
-_STOP_SECONDS = 15.0
+_NOTICE_SECONDS = 10.0
+_HEALTH_SECONDS = 5.0
+_STOP_SECONDS = 10.0
 
 
 class EngineError(StreamError):
@@ -47,27 +49,35 @@ class Engine:
         threading.Thread(target=self._pump, args=(self._child.stdout,), name="vllm-log", daemon=True).start()
 
     def wait_ready(self, timeout_seconds: float, stopped: Callable[[], bool]) -> bool:
-        """True once it answers, False when ``stopped()`` first. Raises ``EngineError`` when it dies or takes too long."""
-        deadline = time.monotonic() + timeout_seconds
+        """True once it answers, False when ``stopped()`` first. Raises ``EngineError`` when it dies or is too slow."""
+        started = time.monotonic()
+        notice = _NOTICE_SECONDS
         while not stopped():
             self.check()
-            try:
-                if httpx.get(f"{self.url}/health", timeout=2.0).status_code == httpx.codes.OK:
-                    return True
-            except httpx.HTTPError:
-                pass  # not listening yet
-            if time.monotonic() > deadline:
+            if self.answers():
+                return True
+            waited = time.monotonic() - started
+            if waited > timeout_seconds:
                 raise EngineError(
                     f"vLLM did not answer within {timeout_seconds:g} s; its last words: {self.last_words}"
                 )
+            if waited > notice:
+                _log.info("vLLM is still starting (%.0f s)", waited)
+                notice += _NOTICE_SECONDS
             time.sleep(_POLL_SECONDS)
         return False
 
+    def answers(self) -> bool:
+        """Does it say that it is healthy?"""
+        try:
+            return httpx.get(f"{self.url}/health", timeout=_HEALTH_SECONDS).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
     def check(self) -> None:
         """Raise ``EngineError`` when it has died."""
-        status = self._child.poll()
-        if status is not None:
-            raise EngineError(f"vLLM ended with status {status}; its last words: {self.last_words}")
+        if self._child.poll() is not None:
+            raise EngineError(f"vLLM ended; its last words: {self.last_words}")
 
     @property
     def last_words(self) -> str:
@@ -75,14 +85,14 @@ class Engine:
         lines = [line for line in self._lines if "Error" in line or "ERROR" in line] or list(self._lines)
         return " | ".join(lines[-3:]) or "none"
 
-    def stop(self) -> None:
-        """Ask it to stop, then end it and all its children."""
+    def stop(self, drain_seconds: float = 0.0) -> None:
+        """Ask it to stop, with that much time for requests in flight, then end it and all its children."""
         if self._child.poll() is None:
             self._child.terminate()
         try:
-            self._child.wait(_STOP_SECONDS)
+            self._child.wait(drain_seconds + _STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            _log.warning("vLLM did not stop within %g s; killed", _STOP_SECONDS)
+            _log.warning("vLLM did not stop within %g s; killed", drain_seconds + _STOP_SECONDS)
         try:
             os.killpg(self._child.pid, signal.SIGKILL)
         except ProcessLookupError:

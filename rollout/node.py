@@ -1,8 +1,8 @@
 """A node: which weights it serves, and what it says of itself.
 
-Invariant: ``nodes`` says ``ready`` at a version only while exactly that version's weights serve. The last announcement in
-``weights`` counts, so a rollback is an older version announced again, and a node that joins late loads it before it is
-ready::
+Invariant: ``nodes`` says ``ready`` at a version only while exactly that version's weights serve. The last announcement
+in ``weights`` counts, so a rollback is an older version announced again, and a node that joins late loads it before it
+is ready::
 
     starting -> (newest announced version loaded) -> ready -> swapping -> ready ... -> stopped
 """
@@ -15,11 +15,12 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from clawstream.rollout.engine import Engine
 from clawstream.rollout.settings import RolloutSettings
+from clawstream.rollout.snapshot import loadable_folder, tensor_shapes
 from clawstream.rollout.swap import SwapError, WeightSwap
 from clawstream.schemas import NodeHealth, NodeStatus, WeightVersion, now
 from clawstream.streams.consumer import Follower
 from clawstream.streams.producer import Producer
-from clawstream.streams.snapshots import SnapshotError, verified_folder, weights_digest
+from clawstream.streams.snapshots import SnapshotError, weights_digest
 from clawstream.topics import NODES
 
 _log = logging.getLogger(__name__)
@@ -34,41 +35,80 @@ class Node:
     """Serves the newest announced version of one model."""
 
     def __init__(
-        self, settings: RolloutSettings, engine: Engine, weights: Follower[WeightVersion], producer: Producer
+        self, name: str, settings: RolloutSettings, engine: Engine, weights: Follower[WeightVersion], producer: Producer
     ) -> None:
-        self._settings, self._engine, self._weights, self._producer = settings, engine, weights, producer
+        """Says ``starting``. ``settings.model`` is version 0 until ``weights`` says otherwise."""
+        self._name, self._settings, self._engine = name, settings, engine
+        self._weights, self._producer = weights, producer
         self._swap = WeightSwap(engine.url, settings.swap_seconds)
-        self._folder, self._digest, self.version = settings.model, weights_digest(settings.model), 0
-        self._refused: str | None = None  # digest of a snapshot that cannot be loaded, so that it is tried once
-        self._announced_at = 0.0
+        self._digest, self._shapes = weights_digest(settings.model), tensor_shapes(settings.model)
+        self._said_at = 0.0
+        self.version = 0
+        self._health: NodeHealth = "starting"
+        self._say("starting")
 
     def start(self) -> None:
-        """Load what was announced last, then say that the node is ready."""
-        self.announce("starting")
+        """Load what was announced last, then say that the node is ready. vLLM must answer by now."""
         self._swap.label(self.version)
-        newest: WeightVersion | None = None
-        for received in self._weights.to_end():
-            newest = received.record if received.record.model == self._settings.model_name else newest
-        if newest is not None:
-            self._follow(newest)
-        self.announce("ready")
+        announced = [received.record for received in self._weights.to_end()]
+        self._follow(announced)
+        self._say("ready")
 
     def step(self, timeout_seconds: float) -> None:
-        """Take announcements that arrive within the time; repeat the status when it is due."""
+        """Take announcements that arrive within the time; repeat the status when it is due.
+
+        Raises ``EngineError`` when vLLM has ended or holds weights that are not known.
+        """
         self._engine.check()
         received = self._weights.poll(timeout_seconds)
-        wanted = [entry.record for entry in received if entry.record.model == self._settings.model_name]
-        if wanted and self._follow(wanted[-1]):
-            self.announce("ready")
-        elif time.monotonic() - self._announced_at > self._settings.heartbeat_seconds:
-            self.announce("ready")
+        changed = self._follow([entry.record for entry in received])
+        due = time.monotonic() - self._said_at > self._settings.heartbeat_seconds
+        if changed or (due and self._engine.answers()):
+            self._say("ready")
 
-    def announce(self, health: NodeHealth) -> None:
-        """Put the status into ``nodes``."""
-        self._announced_at = time.monotonic()
+    def close(self) -> None:
+        """Say that the node is gone."""
+        self._swap.close()
+        self._say("stopped")
+
+    def _follow(self, announced: list[WeightVersion]) -> bool:
+        """Serve the last of ``announced`` that is of this model; True when the version served has changed."""
+        wanted = next((each for each in reversed(announced) if each.model == self._settings.model_name), None)
+        if wanted is None or (wanted.version, wanted.sha256) == (self.version, self._digest):
+            return False
+        try:
+            if wanted.sha256 == self._digest:
+                self._swap.label(wanted.version)
+            else:
+                self._load(loadable_folder(wanted.uri, wanted.sha256, self._shapes), wanted.version)
+        except (SnapshotError, SwapError) as error:
+            _SWAPS.labels("refused").inc()
+            _log.error("version %d is not loaded, version %d serves on: %s", wanted.version, self.version, error)
+            return False
+        self._digest, self.version = wanted.sha256, wanted.version
+        return True
+
+    def _load(self, folder: Path, version: int) -> None:
+        ready = self._health == "ready"
+        if ready:
+            self._say("swapping")
+        started = time.monotonic()
+        try:
+            self._swap.swap(folder, version)
+        except SwapError:
+            if ready:
+                self._say("ready")
+            raise
+        seconds = time.monotonic() - started
+        _SWAPS.labels("loaded").inc()
+        _SWAP_SECONDS.observe(seconds)
+        _log.info("serving version %d (swap %.0f ms)", version, seconds * 1000)
+
+    def _say(self, health: NodeHealth) -> None:
+        self._health, self._said_at = health, time.monotonic()
         _VERSION.set(self.version)
         status = NodeStatus(
-            node=self._settings.name,
+            node=self._name,
             url=self._engine.url,
             model=self._settings.model_name,
             version=self.version,
@@ -78,39 +118,3 @@ class Node:
             at=now(),
         )
         self._producer.send(NODES, status).result(timeout=60)
-
-    def close(self) -> None:
-        """Say that the node is gone."""
-        self._swap.close()
-        self.announce("stopped")
-
-    def _follow(self, wanted: WeightVersion) -> bool:
-        """Serve ``wanted``; True when the version served has changed."""
-        if wanted.sha256 == self._refused or (wanted.version, wanted.sha256) == (self.version, self._digest):
-            return False
-        if wanted.sha256 == self._digest:
-            self._swap.label(wanted.version)
-            self.version = wanted.version
-            return True
-        try:
-            self._load(verified_folder(wanted.uri, wanted.sha256), wanted)
-        except (SnapshotError, SwapError) as error:
-            self._refused = wanted.sha256
-            _SWAPS.labels("refused").inc()
-            _log.error("version %d is not served: %s", wanted.version, error)
-            return False
-        return True
-
-    def _load(self, folder: Path, wanted: WeightVersion) -> None:
-        self.announce("swapping")
-        started = time.monotonic()
-        try:
-            self._swap.swap(folder, wanted.version, fallback=(self._folder, self.version))
-        except SwapError:
-            self.announce("ready")
-            raise
-        self._folder, self._digest, self.version = folder, wanted.sha256, wanted.version
-        seconds = time.monotonic() - started
-        _SWAPS.labels("loaded").inc()
-        _SWAP_SECONDS.observe(seconds)
-        _log.info("serving version %d (swap %.0f ms)", self.version, seconds * 1000)

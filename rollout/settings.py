@@ -1,6 +1,5 @@
 """Settings of a rollout node."""
 
-import socket
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +14,7 @@ class RolloutSettings(Section):
     section = "rollout"
     model: Path = Field(default=Path("model"), description="Hugging Face folder to start from: version 0")
     model_name: str = Field(default="policy", description="name that agents ask for, and key of its weight versions")
-    name: str = Field(default_factory=socket.gethostname, description="name of this node, unique among nodes")
+    name: str = Field(default="", description="name of this node, unique among nodes; empty: host name and port")
     host: str = Field(default="127.0.0.1", description="loopback address: vLLM's control routes ask for no key")
     port: int = Field(default=0, ge=0, le=65535, description="port of the vLLM server; 0 picks a free one")
     dtype: str = Field(default="float32", description="type of the weights: float32, bfloat16 or auto")
@@ -30,5 +29,6 @@ class RolloutSettings(Section):
     threads: int = Field(default=0, ge=0, description="OpenMP threads of vLLM on CPU; 0: vLLM's choice")
     start_seconds: float = Field(default=300.0, gt=0, description="time that vLLM has to get ready")
     swap_seconds: float = Field(default=120.0, gt=0, description="time that one call of a weight swap has")
+    drain_seconds: int = Field(default=10, ge=0, description="time that requests in flight have to end at a stop")
     heartbeat_seconds: float = Field(default=5.0, gt=0, description="how often the node repeats its status")
     metrics_port: int = Field(default=0, ge=0, le=65535, description="port of /metrics; 0: none")

@@ -53,9 +53,9 @@ class LagReader:
         while True:
             try:
                 return ask()
-            except KafkaException as error:
+            except (KafkaException, TimeoutError) as error:
                 if time.monotonic() > deadline:
-                    raise KafkaUnreachableError(f"offsets could not be read: {error.args[0]}") from error
+                    raise KafkaUnreachableError(f"offsets could not be read: {error!r}") from error
                 time.sleep(_RETRY_SECONDS)
 
     def _partitions_of(self, name: str) -> list[int]:

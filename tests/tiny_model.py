@@ -100,8 +100,11 @@ def _weights(random: np.random.Generator) -> dict[str, NDArray[np.float32]]:
     def normal(*shape: int) -> NDArray[np.float32]:
         return (0.05 * random.standard_normal(shape)).astype(np.float32)
 
+    embedding = normal(VOCABULARY_SIZE, WIDTH)
+    embedding[:, 0] = 2.0  # a constant in the residual stream ...
+    embedding[_end_id(), 0] = 3.0  # ... by which every seventh token or so is the end, so that answers are complete
     weights = {
-        "model.embed_tokens.weight": normal(VOCABULARY_SIZE, WIDTH),
+        "model.embed_tokens.weight": embedding,
         "model.norm.weight": np.ones(WIDTH, np.float32),
     }
     for layer in (f"model.layers.{n}." for n in range(LAYERS)):

@@ -11,13 +11,12 @@ import pytest
 import pytest_asyncio
 from openai import APIError, AsyncOpenAI
 
-from clawstream.demo.model import make_model
-from clawstream.demo.warmup import WarmupSettings
 from clawstream.schemas import Step, unpack_logprobs, unpack_tokens
 from clawstream.streams.broker import LocalBroker
 from clawstream.streams.consumer import read_all
 from clawstream.topics import SAMPLES, STEPS, UPDATES
 from tests.loop.pipeline import Pipeline, running, until
+from tests.tiny_model import make_tiny_model
 
 pytestmark = [pytest.mark.loop, pytest.mark.kafka, pytest.mark.vllm, pytest.mark.asyncio(loop_scope="module")]
 
@@ -27,16 +26,15 @@ WORDS = ["red", "green", "blue", "one", "two", "three"]
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def pipeline(broker: LocalBroker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pipeline]:
     folder: Path = tmp_path_factory.mktemp("loop")
-    warmup = WarmupSettings(steps=80)  # enough to end its answers
-    made = await asyncio.to_thread(make_model, folder / "model", warmup=warmup, progress=False)
-    async with running(broker.bootstrap_servers, made.directory, folder) as started:
+    model = make_tiny_model(folder / "model", seed=1)
+    async with running(broker.bootstrap_servers, model, folder) as started:
         yield started
 
 
 async def call(pipeline: Pipeline, client: AsyncOpenAI, messages: list[dict[str, Any]], **options: Any) -> str:
     """One model call; its text. Notes the step of each answer that arrived."""
     answer = await client.chat.completions.with_raw_response.create(
-        model="policy", messages=messages, max_tokens=40, **options
+        model="policy", messages=messages, max_tokens=100, **options
     )
     pipeline.sealed[answer.headers["x-clawstream-step"]] += 1
     return answer.parse().choices[0].message.content or ""
@@ -83,7 +81,7 @@ async def test_trained_ids_are_the_sampled_ids(pipeline: Pipeline) -> None:
     for word in WORDS[:3]:
         messages.append({"role": "user", "content": word})
         answer = await client.chat.completions.create(
-            model="policy", messages=messages, max_tokens=40, logprobs=True, extra_body={"return_token_ids": True}
+            model="policy", messages=messages, max_tokens=100, logprobs=True, extra_body={"return_token_ids": True}
         )
         choice: Any = answer.choices[0]
         sampled.append((choice.token_ids, [entry.logprob for entry in choice.logprobs.content]))

@@ -4,10 +4,13 @@ Protocol over stdin and stdout, one line each: settings as JSON in, the new proc
 out (negative: the signal that killed it).
 """
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 from clawstream.streams.settings import KafkaSettings
@@ -61,6 +64,7 @@ def _main(log: Path) -> None:
     for line in sys.stdin:
         if line.strip() == "wait":
             _, status = os.waitpid(pid, 0)
+            pid = 0
             print(os.waitstatus_to_exitcode(status), file=answers)
             continue
         settings, kafka = json.loads(line)
@@ -70,9 +74,14 @@ def _main(log: Path) -> None:
             code = 70
             try:
                 code = run(TrainerSettings.model_validate_json(settings), KafkaSettings.model_validate_json(kafka))
+            except BaseException:
+                traceback.print_exc()
             finally:
                 os._exit(code)
         print(pid, file=answers)
+    if pid:
+        with contextlib.suppress(ProcessLookupError):  # a test that failed has left it
+            os.kill(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

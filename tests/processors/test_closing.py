@@ -1,0 +1,84 @@
+import json
+
+import msgspec
+import pytest
+
+from clawstream.processors.assembly import TrajectoryState, on_feedback, on_step
+from clawstream.processors.closing import close
+from clawstream.processors.output import Output
+from clawstream.schemas import Feedback, NextState, Rejection, Step, Trajectory, encode
+from tests.builders import a_feedback, a_step
+from tests.processors.conversations import a_tree
+
+
+def closed(steps: list[Step], feedback: list[Feedback], closed_by: str = "completed") -> list[Output]:
+    state: TrajectoryState | None = None
+    for said in feedback:
+        state, _ = on_feedback(state, said, 0)
+    for step in steps:
+        state, _ = on_step(state, step, 0)
+    assert state is not None
+    return close(state, steps, closed_by, 100)[1]
+
+
+def trajectory(outputs: list[Output]) -> Trajectory:
+    (found,) = [output.record for output in outputs if isinstance(output.record, Trajectory)]
+    return found
+
+
+def rejections(outputs: list[Output]) -> dict[str, str]:
+    return {o.record.step_id: o.record.reason for o in outputs if isinstance(o.record, Rejection)}
+
+
+def test_a_rewarded_trajectory_holds_its_steps_and_rewards() -> None:
+    outputs = closed(a_tree([None, 0]), [a_feedback(reward=0.5)])
+    told = trajectory(outputs)
+    assert (told.step_ids, [r.value for r in told.rewards], told.closed_by) == (["s0", "s1"], [0.5], "completed")
+    assert rejections(outputs) == {}
+
+
+@pytest.mark.parametrize(
+    ("feedback", "closed_by", "expected"),
+    [
+        (a_feedback("aborted", reward=1.0), "aborted", "aborted"),
+        (a_feedback(), "completed", "reward_missing"),
+        (a_feedback("rewarded", reward=1.0, step_id="s0"), "idle", "reward_missing"),
+    ],
+)
+def test_a_trajectory_that_cannot_train_is_told_without_steps(
+    feedback: Feedback, closed_by: str, expected: str
+) -> None:
+    outputs = closed(a_tree([None, 0]), [feedback], closed_by)
+    assert rejections(outputs) == {"s0": expected, "s1": expected}
+    assert (trajectory(outputs).step_ids, trajectory(outputs).sequences) == ([], [])
+
+
+def test_all_that_followed_an_answer_is_its_next_state() -> None:
+    messages = [{"role": "tool", "content": "4"}, {"role": "tool", "content": "error"}]
+    first, second = a_tree([None, 0])
+    second = msgspec.structs.replace(second, new_messages_json=json.dumps(messages))
+    (found,) = [o.record for o in closed([first, second], [a_feedback(reward=1.0)]) if isinstance(o.record, NextState)]
+    assert (found.step_id, json.loads(found.messages_json)) == ("s0", messages)
+
+
+def test_the_opening_names_the_channel_of_every_record() -> None:
+    steps = [a_step(channel="train", trainable=False, untrainable_reason="empty: nothing"), a_step(channel="train")]
+    outputs = closed(steps, [a_feedback("opened", channel="val"), a_feedback(reward=1.0)])
+    assert trajectory(outputs).channel == "val"
+    assert {o.record.channel for o in outputs if isinstance(o.record, Rejection)} == {"val"}
+
+
+def test_without_an_opening_the_first_step_names_the_channel() -> None:
+    assert trajectory(closed([a_step(channel="val"), a_step()], [a_feedback(reward=1.0)])).channel == "val"
+
+
+def test_closing_again_gives_the_same_bytes() -> None:
+    steps, feedback = a_tree([None, 0, 0]), [a_feedback(reward=1.0)]
+    once, again = closed(steps, feedback), closed(steps, feedback)
+    assert [encode(o.record) for o in once] == [encode(o.record) for o in again]
+
+
+def test_messages_that_are_no_json_cost_only_the_next_state() -> None:
+    first, second = a_tree([None, 0])
+    outputs = closed([first, msgspec.structs.replace(second, new_messages_json="{")], [a_feedback(reward=1.0)])
+    assert trajectory(outputs).step_ids == ["s0", "s1"]

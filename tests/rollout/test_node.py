@@ -1,0 +1,228 @@
+"""What a node does with what ``weights`` says: real Kafka, vLLM's control routes alone."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from clawstream.rollout.engine import Engine, EngineError
+from clawstream.rollout.node import Node
+from clawstream.rollout.settings import RolloutSettings
+from clawstream.schemas import WeightVersion, now
+from clawstream.streams.consumer import Follower, read_all
+from clawstream.streams.producer import Producer
+from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.snapshots import weights_digest
+from clawstream.topics import NODES, WEIGHTS
+from tests.rollout.fake_vllm import FakeVllm, fake_vllm
+from tests.tiny_model import make_tiny_model
+
+pytestmark = pytest.mark.kafka
+
+
+class FakeEngine:
+    """A process that answers until it is told that it died."""
+
+    def __init__(self, url: str) -> None:
+        self.url, self.dead, self.silent = url, False, False
+
+    def check(self) -> None:
+        if self.dead:
+            raise EngineError("vLLM ended")
+
+    def answers(self) -> bool:
+        return not self.silent
+
+
+class Rig:
+    """A node on its fake server, and the trainer's side of ``weights``."""
+
+    def __init__(self, kafka: KafkaSettings, vllm: FakeVllm, folder: Path, heartbeat_seconds: float = 60.0) -> None:
+        self.kafka, self.vllm, self.folder = kafka, vllm, folder
+        self.model = make_tiny_model(folder / "model", seed=0)
+        self.engine, self.producer, self.follower = (
+            FakeEngine(vllm.url),
+            Producer(kafka, "test"),
+            Follower(kafka, WEIGHTS),
+        )
+        settings = RolloutSettings(model=self.model, heartbeat_seconds=heartbeat_seconds)
+        self.node = Node("n1", settings, cast(Engine, self.engine), self.follower, self.producer)
+
+    def announce(self, version: int, seed: int | None = None, model: str = "policy", sha256: str = "") -> None:
+        """Announce the weights of ``seed``; those of the node's own model without one."""
+        folder = self.model if seed is None else make_tiny_model(self.folder / f"w{seed}", seed=seed)
+        weights = WeightVersion(
+            model=model,
+            version=version,
+            uri=folder.as_uri(),
+            sha256=sha256 or weights_digest(folder),
+            parent=None,
+            update_id=None,
+            created_at=now(),
+        )
+        self.producer.send(WEIGHTS, weights).result(timeout=30)
+
+    def steps(self, seconds: float = 1.0) -> None:
+        """Let the node take what was announced."""
+        for _ in range(int(seconds / 0.1)):
+            self.node.step(0.1)
+
+    @property
+    def said(self) -> list[tuple[str, int]]:
+        """Health and version, as announced so far."""
+        return [(status.health, status.version) for status in read_all(self.kafka, NODES)]
+
+    @property
+    def loaded(self) -> list[str]:
+        """Folders that vLLM was told to load."""
+        return [Path(body["kwargs"]["weights_path"]).name for body in self.vllm.bodies if body and "kwargs" in body]
+
+
+@pytest.fixture
+def vllm() -> Iterator[FakeVllm]:
+    with fake_vllm() as running:
+        yield running
+
+
+@pytest.fixture
+def rig(kafka: KafkaSettings, vllm: FakeVllm, tmp_path: Path) -> Iterator[Rig]:
+    made = Rig(kafka, vllm, tmp_path)
+    yield made
+    made.follower.close()
+    made.producer.close()
+
+
+def test_without_an_announcement_it_serves_version_0(rig: Rig) -> None:
+    assert rig.said == [("starting", 0)]
+    rig.node.start()
+    assert rig.said == [("starting", 0), ("ready", 0)]
+    assert (rig.vllm.label, rig.loaded) == ("0", [])
+    rig.node.close()
+    assert rig.said[-1] == ("stopped", 0)
+
+
+def test_version_0_of_the_trainer_counts(rig: Rig) -> None:
+    rig.announce(0, seed=5)
+    rig.node.start()
+    assert rig.loaded == ["w5"]
+    assert rig.said == [("starting", 0), ("ready", 0)]
+
+
+def test_a_late_joiner_loads_the_newest_alone_and_before_it_is_ready(rig: Rig) -> None:
+    for version in (0, 1, 2, 3):
+        rig.announce(version, seed=version or None)
+    rig.node.start()
+    assert rig.loaded == ["w3"]
+    assert rig.said == [("starting", 0), ("ready", 3)]
+    assert rig.vllm.label == "3"
+
+
+def test_a_new_version_is_swapped_in(rig: Rig) -> None:
+    rig.node.start()
+    rig.announce(1, seed=1)
+    rig.steps()
+    assert rig.said[1:] == [("ready", 0), ("swapping", 0), ("ready", 1)]
+
+
+def test_versions_that_came_together_are_skipped_but_the_last(rig: Rig) -> None:
+    rig.node.start()
+    for version in (1, 2, 3):
+        rig.announce(version, seed=version)
+    rig.steps()
+    assert rig.node.version == 3
+    assert rig.loaded[-1] == "w3"
+
+
+def test_an_older_version_announced_again_is_a_rollback(rig: Rig) -> None:
+    rig.node.start()
+    rig.announce(2, seed=2)
+    rig.steps()
+    rig.announce(1, seed=1)
+    rig.steps()
+    assert (rig.node.version, rig.loaded) == (1, ["w2", "w1"])
+
+
+def test_the_same_weights_under_another_version_are_only_labelled(rig: Rig) -> None:
+    rig.node.start()
+    rig.announce(4)
+    rig.steps()
+    assert (rig.vllm.label, rig.loaded, rig.said[-1]) == ("4", [], ("ready", 4))
+    rig.announce(4)
+    rig.steps()
+    assert rig.said[-2:] == [("ready", 0), ("ready", 4)]
+
+
+def test_other_models_do_not_matter(rig: Rig) -> None:
+    rig.node.start()
+    rig.announce(9, seed=9, model="another")
+    rig.steps()
+    assert (rig.node.version, rig.loaded) == (0, [])
+
+
+def test_a_refused_snapshot_leaves_it_ready_and_is_tried_when_announced_again(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.node.start()
+    rig.announce(1, seed=1, sha256="0" * 64)
+    rig.steps()
+    assert (rig.node.version, rig.loaded, rig.said[-1]) == (0, [], ("ready", 0))
+    assert "version 1 is not loaded, version 0 serves on" in caplog.text
+    rig.announce(1, seed=1)
+    rig.steps()
+    assert rig.said[-1] == ("ready", 1)
+
+
+def test_a_pause_that_fails_is_told_and_it_serves_on(rig: Rig) -> None:
+    rig.node.start()
+    rig.vllm.statuses["/pause"] = 500
+    rig.announce(1, seed=1)
+    rig.steps()
+    assert rig.said[-2:] == [("swapping", 0), ("ready", 0)]
+
+
+def test_weights_that_are_not_known_end_it(rig: Rig) -> None:
+    rig.node.start()
+    rig.vllm.statuses["/collective_rpc"] = 500
+    rig.announce(1, seed=1)
+    with pytest.raises(EngineError, match="failed to load version 1"):
+        rig.steps(10)
+    assert rig.said[-1] == ("swapping", 0)
+
+
+def test_a_dead_server_ends_it(rig: Rig) -> None:
+    rig.node.start()
+    rig.engine.dead = True
+    with pytest.raises(EngineError, match="vLLM ended"):
+        rig.node.step(0.1)
+
+
+def test_the_heartbeat_repeats_the_status_while_vllm_answers(
+    kafka: KafkaSettings, vllm: FakeVllm, tmp_path: Path
+) -> None:
+    rig = Rig(kafka, vllm, tmp_path, heartbeat_seconds=0.2)
+    rig.node.start()
+    rig.steps()
+    beats = len(rig.said)
+    assert beats >= 4
+    rig.engine.silent = True
+    rig.steps()
+    assert len(rig.said) == beats
+    rig.follower.close()
+    rig.producer.close()
+
+
+def test_the_topic_is_followed_while_others_write(rig: Rig) -> None:
+    rig.node.start()
+
+    def train() -> None:
+        for version in range(1, 6):
+            rig.announce(version, seed=version)
+
+    trainer = threading.Thread(target=train)
+    trainer.start()
+    rig.steps(2.0)
+    trainer.join()
+    rig.steps()
+    assert rig.said[-1] == ("ready", 5)

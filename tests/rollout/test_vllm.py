@@ -1,0 +1,186 @@
+"""A real node: real vLLM, real Kafka, a tiny model."""
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from tests.vllm_node import START_SECONDS, Said, VllmNode, running_node, together
+
+pytestmark = [pytest.mark.vllm, pytest.mark.kafka]
+
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "calc",
+        "description": "calculates",
+        "parameters": {"type": "object", "properties": {"e": {"type": "string"}}},
+    },
+}
+CALL = 'so <tool_call>\n{"name": "calc", "arguments": {"e": "1+2"}}\n</tool_call>'
+OPTIONS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "tools offered": {"tools": [TOOL]},
+    "tool called": {"tools": [TOOL], "structured_outputs": {"choice": [CALL]}, "max_tokens": 200},
+    "stop string": {"stop": ["e"], "max_tokens": 300},
+}
+
+
+def is_whole(said: Said) -> None:
+    """Ids, log-probabilities, usage and spans are of the same tokens."""
+    count = said.usage["completion_tokens"]
+    assert len(said.tokens) == len(said.logprobs) == count > 0
+    assert len(said.prompt) == said.usage["prompt_tokens"]
+    assert [span["start"] for span in said.spans] == [0, *(span["end"] for span in said.spans[:-1])]
+    assert said.spans[-1]["end"] == count
+
+
+def test_it_announces_that_it_is_ready_at_version_0(node: VllmNode) -> None:
+    said = node.statuses()
+    assert [status.health for status in said[:2]] == ["starting", "ready"]
+    assert (said[1].version, said[1].model, said[1].logprobs_mode) == (0, "policy", "processed_logprobs")
+    assert said[1].max_model_len == 1024
+    assert node.label() == "0"
+
+
+@pytest.mark.parametrize("kind", OPTIONS)
+def test_a_streamed_answer_is_whole(node: VllmNode, kind: str) -> None:
+    said = node.stream(**OPTIONS[kind])
+    is_whole(said)
+    assert {span["version"] for span in said.spans} == {node.label()}
+    assert bool(said.tool_calls) == (kind == "tool called")
+    if said.tool_calls:
+        assert said.finish_reason == "tool_calls"
+        arguments = "".join(call["function"].get("arguments") or "" for call in said.tool_calls)
+        assert json.loads(arguments) == {"e": "1+2"}
+
+
+def test_an_answer_at_once_is_whole_too(node: VllmNode) -> None:
+    messages = [{"role": "user", "content": "hi"}]
+    body = {
+        "model": "policy",
+        "messages": messages,
+        "max_tokens": 9,
+        "logprobs": True,
+        "return_token_ids": True,
+        "n": 2,
+    }
+    answer = httpx.post(f"{node.url}/v1/chat/completions", json=body, timeout=60).json()
+    for choice in answer["choices"]:
+        count = len(choice["token_ids"])
+        assert len(choice["logprobs"]["content"]) == count
+        assert choice["weight_versions"] == [{"version": node.label(), "start": 0, "end": count}]
+
+
+def test_the_other_dialects_are_as_they_were(node: VllmNode) -> None:
+    body = {"model": "policy", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 5, "stream": True}
+    answer = httpx.post(f"{node.url}/v1/messages", json=body, timeout=60)
+    assert answer.text.count("event: message_delta") == 1
+
+
+def test_a_client_that_leaves_ends_its_request(node: VllmNode) -> None:
+    body = {"model": "policy", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 900, "stream": True}
+    with httpx.stream("POST", f"{node.url}/v1/chat/completions", json=body | {"ignore_eos": True}) as answer:
+        next(answer.iter_lines())
+    deadline = time.monotonic() + 5
+    while "vllm:num_requests_running{" in (text := httpx.get(f"{node.url}/metrics").text):
+        line = next(line for line in text.splitlines() if line.startswith("vllm:num_requests_running{"))
+        if float(line.split()[-1]) == 0:
+            return
+        assert time.monotonic() < deadline, line
+        time.sleep(0.05)
+    pytest.fail("vLLM has no num_requests_running")
+
+
+def test_a_swap_fails_no_request_and_every_token_has_its_version(node: VllmNode) -> None:
+    old, folder = node.label(), node.snapshot(seed=11)
+    new = str(node.versions[-1] + 1)
+
+    def ask(number: int) -> Said:
+        return node.stream(f"question {number}", max_tokens=800, ignore_eos=True)
+
+    with ThreadPoolExecutor(1) as thread:
+        answers = thread.submit(together, 16, ask)
+        time.sleep(1.0)
+        node.announce(folder)
+        said = answers.result()
+    for answer in said:
+        is_whole(answer)
+        assert [span["version"] for span in answer.spans] in ([old], [old, new], [new])
+    mixed = [answer for answer in said if len(answer.spans) == 2]
+    assert mixed, "no answer was in flight while weights were swapped"
+    assert node.wait(lambda status: status.version == int(new) and status.health == "ready")
+    assert node.label() == new
+    assert "swapping" in {status.health for status in node.statuses()}
+    assert_sampled_by_new_weights(node, mixed[0])
+
+
+def assert_sampled_by_new_weights(node: VllmNode, said: Said) -> None:
+    """Recompute with the weights now served: equal for the tokens of the second span alone."""
+    body = {"model": "policy", "prompt": said.prompt + said.tokens, "max_tokens": 1, "prompt_logprobs": 0}
+    answer = httpx.post(f"{node.url}/v1/completions", json=body, timeout=60).json()
+    entries = answer["choices"][0]["prompt_logprobs"][len(said.prompt) :]
+    again = np.array([entry[str(token)]["logprob"] for entry, token in zip(entries, said.tokens, strict=True)])
+    difference, boundary = np.abs(again - said.logprobs), said.spans[1]["start"]
+    assert difference[boundary:].max() < 1e-3
+    assert difference[:boundary].max() > 0.1
+
+
+def without_a_tensor(folder: Path) -> str | None:
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.layers.1.mlp.down_proj.weight"]
+    save_file(weights, folder / "model.safetensors")
+    return None
+
+
+def with_another_shape(folder: Path) -> str | None:
+    weights = load_file(folder / "model.safetensors")
+    weights["model.norm.weight"] = np.ones(64, np.float32)
+    save_file(weights, folder / "model.safetensors")
+    return None
+
+
+def with_a_wrong_checksum(folder: Path) -> str | None:
+    return "0" * 64
+
+
+def that_is_gone(folder: Path) -> str | None:
+    (folder / "model.safetensors").unlink()
+    return "1" * 64
+
+
+@pytest.mark.parametrize("spoil", [with_a_wrong_checksum, without_a_tensor, with_another_shape, that_is_gone])
+def test_a_bad_snapshot_is_refused(node: VllmNode, spoil: Any) -> None:
+    before, folder = node.label(), node.snapshot(seed=20)
+    version = node.announce(folder, spoil(folder))
+    deadline = time.monotonic() + 20
+    while f"version {version} is not loaded" not in node.log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert node.label() == before
+    assert node.wait(lambda status: status.health == "ready").version == int(before)
+    is_whole(node.stream())
+
+
+def test_one_that_joins_late_loads_the_newest_and_stops_when_told(node: VllmNode) -> None:
+    version = node.announce(node.snapshot(seed=30))
+    node.wait(lambda status: status.version == version)
+    with running_node(node.kafka, node.folder, node.folder / "model", "late") as late:
+        late.wait(lambda status: status.health == "ready", START_SECONDS)
+        assert [(status.health, status.version) for status in late.statuses()[:2]] == [
+            ("starting", 0),
+            ("ready", version),
+        ]
+        assert late.label() == str(version)
+        assert {span["version"] for span in late.stream().spans} == {str(version)}
+        url = late.url
+        assert late.stop() == 0
+        assert late.statuses()[-1].health == "stopped"
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{url}/health")
