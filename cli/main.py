@@ -9,18 +9,18 @@ from collections.abc import Callable
 from typing import Any
 
 import click
-from clawstream.gateway.settings import GatewaySettings
-from clawstream.processors.settings import ProcessorsSettings
-from clawstream.rollout.settings import RolloutSettings
-from clawstream.trainer.settings import TrainerSettings
 
 from clawstream.cli.options import flags
 from clawstream.cli.topics import topics
 from clawstream.demo.settings import DemoSettings
+from clawstream.gateway.settings import GatewaySettings
+from clawstream.processors.settings import ProcessorsSettings
+from clawstream.rollout.settings import RolloutSettings
 from clawstream.streams.broker.settings import BrokerSettings
 from clawstream.streams.errors import StreamError
 from clawstream.streams.log import configure_logging
 from clawstream.streams.settings import KafkaSettings, Section, SettingsError, load
+from clawstream.trainer.settings import TrainerSettings
 from clawstream.up.settings import UpSettings
 
 _COMMANDS: tuple[tuple[str, type[Section], str, str], ...] = (

@@ -15,13 +15,13 @@ from openai import AsyncOpenAI
 from rich.console import Console
 
 from clawstream.demo.account import Account, take_account
+from clawstream.demo.model import make_model
 from clawstream.demo.report import Result, draw, print_result, write_result
 from clawstream.demo.rollouts import Agents, Tally
 from clawstream.demo.settings import DemoSettings
 from clawstream.demo.stage import FileLog, clear, lay_out, running
 from clawstream.demo.table import rows, show
 from clawstream.demo.tasks import TaskSplit, make_tasks
-from clawstream.demo.model import make_model
 from clawstream.demo.watch import Observed, Watch
 from clawstream.streams.settings import KafkaSettings
 
@@ -30,7 +30,7 @@ _HELD_OUT_IN_FLIGHT = 32
 _NODE_SECONDS = 240.0
 _QUIET_SECONDS = 40.0
 _SETTLE_SECONDS = 90.0
-_SETUP_FILE = Path(".venv/ready")  # make writes the seconds that its set-up took
+_SETUP_FILE = Path(".venv/ready")
 
 
 def run(settings: DemoSettings, kafka: KafkaSettings) -> int:
@@ -68,7 +68,7 @@ async def demonstrate(settings: DemoSettings, kafka: KafkaSettings, console: Con
             trained_twice=account.trained_twice,
             steps_open=account.steps_open,
             steps_twice=account.steps_twice,
-            setup_seconds=float(_SETUP_FILE.read_text()) if _SETUP_FILE.exists() else None,
+            setup_seconds=setup_seconds(),
             warmup_seconds=round(warmup_seconds, 1),
             run_seconds=round(time.monotonic() - started, 1),
         )
@@ -79,6 +79,11 @@ async def demonstrate(settings: DemoSettings, kafka: KafkaSettings, console: Con
             console.print(f"Still running: base_url {layout.gateway_url}/v1; Ctrl-C ends it.")
             await stop.wait()
     return 0 if account.closed and account.trained_twice == 0 else 1
+
+
+def setup_seconds() -> float | None:
+    """What ``make`` measured of its set-up; None where it was not make that set up."""
+    return float(_SETUP_FILE.read_text()) if _SETUP_FILE.exists() else None
 
 
 async def learn(

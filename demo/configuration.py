@@ -11,7 +11,7 @@ def configuration(settings: DemoSettings) -> dict[str, dict[str, Any]]:
     """Sections and keys, as in ``clawstream.toml``."""
     return {
         "kafka": {"partitions": 2},
-        "gateway": {"max_policy_lag": 2, "trajectories_per_version": settings.window_samples},
+        "gateway": {"max_policy_lag": 3, "trajectories_per_version": settings.window_samples},
         "processors": {"group_size": settings.group_size, "group_deadline_seconds": 30.0, "idle_seconds": 30.0},
         "rollout": {"max_model_len": 256, "tool_call_parser": "hermes"},
         "trainer": {

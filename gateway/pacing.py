@@ -12,7 +12,7 @@ with the openings that count in place of the accepted ones, so that a lost traje
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_LONGEST_WAIT_SECONDS = 5  # a new version may come at any time, so look again soon
+_RETRY_SECONDS = 1  # a new version may free a place at any moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +47,7 @@ def wait_seconds(openings: Iterable[Opening], version: int, now_seconds: float, 
     """``None`` when one more may be opened, else after how many seconds to ask again."""
     if pace.trajectories_per_version == 0:
         return None
-    counting = [opening.at_seconds for opening in openings if counts(opening, version, now_seconds, pace)]
-    if len(counting) < pace.capacity:
+    counting = sum(counts(opening, version, now_seconds, pace) for opening in openings)
+    if counting < pace.capacity:
         return None
-    until_free = min(counting) + pace.pace_seconds - now_seconds
-    return max(1, min(_LONGEST_WAIT_SECONDS, int(until_free)))
+    return _RETRY_SECONDS

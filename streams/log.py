@@ -11,4 +11,5 @@ def configure_logging(app: str, level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    logging.getLogger("httpx").setLevel("WARNING")  # it logs every request
+    for chatty in ("httpx", "openai"):  # they log every request
+        logging.getLogger(chatty).setLevel("WARNING")

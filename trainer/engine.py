@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
+from torch.distributed import HashStore  # type: ignore[attr-defined]
 
 from clawstream.trainer.errors import DivergedError, TrainerError
 from clawstream.trainer.ranks import launched, rank_count
@@ -103,7 +104,7 @@ def start_ranks() -> None:
     elif not dist.is_initialized():
         deepspeed.ops.__compatible_ops__[_SHARED_MEMORY_OPERATOR] = False
         backend = deepspeed.accelerator.get_accelerator().communication_backend_name()
-        dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+        dist.init_process_group(backend, store=HashStore(), rank=0, world_size=1)
         os.environ.setdefault("LOCAL_RANK", "0")  # DeepSpeed asks for it
         deepspeed.init_distributed(verbose=False)
 
