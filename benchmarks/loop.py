@@ -71,13 +71,20 @@ async def serving(kafka: KafkaSettings, producer: Producer) -> AsyncIterator[tup
     for name, arguments in (("gateway", ("gateway", "--port", str(gateway_port))), ("process", ("process",))):
         supervisor.start(Process(name=name, arguments=arguments, environment=environment))
     node, gateway = f"http://127.0.0.1:{node_port}", f"http://127.0.0.1:{gateway_port}"
-    announce(producer, node)
+    heartbeat = asyncio.create_task(_keep_announcing(producer, node))
     try:
         await _answers(gateway)
         yield node, gateway
     finally:
+        heartbeat.cancel()
         await supervisor.stop()
         await runner.cleanup()
+
+
+async def _keep_announcing(producer: Producer, url: str) -> None:
+    while True:
+        await asyncio.to_thread(announce, producer, url)
+        await asyncio.sleep(5)
 
 
 async def _answers(gateway: str) -> None:

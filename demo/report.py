@@ -69,7 +69,7 @@ def draw(updates: Sequence[UpdateReport], result: Result, path: Path) -> None:
     learning.plot(versions, [report.reward_mean for report in updates], color="tab:blue", label="reward of each update")
     ends = [0, max(versions, default=1)]
     held_out = [result.success_before, result.success_after]
-    learning.plot(ends, held_out, "o--", color="tab:red", label="success on held-out tasks")
+    learning.plot(ends, held_out, "o", markersize=9, color="tab:red", label="success on held-out tasks")
     learning.set(ylim=(0, 1.02), ylabel="success", title=f"{len(updates)} updates, {result.samples} samples")
     learning.grid(alpha=0.3)
     learning.legend(loc="lower right")

@@ -7,12 +7,15 @@ The text is what is compared because neighbouring seeds do not separate instance
 data set from ``seed + i``, so item 1 of seed 7 *is* item 0 of seed 8.
 """
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import reasoning_gym
+with warnings.catch_warnings():  # some of its dependencies are noisy when they are compiled
+    warnings.simplefilter("ignore", SyntaxWarning)
+    import reasoning_gym
 
 _DATASET = "chain_sum"
 _DIFFICULTY = {"min_terms": 2, "max_terms": 3, "min_digits": 2, "max_digits": 2}

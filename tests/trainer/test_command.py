@@ -25,7 +25,7 @@ from tests.tiny_model import make_tiny_model
 from tests.trainer.forge import Forge
 
 pytestmark = pytest.mark.kafka
-WINDOW, UPDATE_COUNT = 4, 10
+WINDOW, UPDATE_COUNT = 4, 8
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_killed_at_random_it_trains_each_sample_once_and_ends_with_the_same_weig
     produce(kafka, [*sent[:7], sent[2], *sent[7:]])
     settings, moments = trainer(model, tmp_path / "killed"), random.Random(3)
     newest = Checkpoints(settings.output_dir, 4).newest
-    for kill in range(5):
+    for kill in range(4):
         pid = forge.start(settings, kafka)
         goal = min((newest() or 0) + kill % 2, UPDATE_COUNT)
         wait_until(lambda goal=goal: (newest() or 0) >= goal, forge)  # type: ignore[misc]
