@@ -12,7 +12,7 @@ import confluent_kafka as kafka
 
 from clawstream.schemas import CodecError, Record, decode
 from clawstream.streams.dead import DeadLetters
-from clawstream.streams.errors import KafkaUnreachableError
+from clawstream.streams.errors import KafkaUnreachableError, StreamError
 from clawstream.streams.metrics import RECORDS_CONSUMED
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import Topic
@@ -162,7 +162,7 @@ def _read(topic: Topic[R], message: kafka.Message, dead: DeadLetters | None) -> 
     if error is not None:
         if error.retriable() or not error.fatal():
             return None  # librdkafka retries these by itself; they are told so that they can be logged
-        raise kafka.KafkaException(error)
+        raise StreamError(f"topic {topic.name} cannot be read any more: {error.str()}")
     value = message.value()
     if value is None:
         return None  # a tombstone says that a key is gone

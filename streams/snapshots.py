@@ -7,10 +7,12 @@ import hashlib
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+from clawstream.streams.errors import StreamError
+
 _CHUNK_BYTES = 1 << 20
 
 
-class SnapshotError(ValueError):
+class SnapshotError(StreamError):
     """A snapshot that must not be loaded."""
 
 

@@ -3,7 +3,6 @@
 Invariant: every version has the tokenizer, templates and configuration of version 0; only the safetensors differ.
 """
 
-import hashlib
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,30 +10,13 @@ from typing import Any
 from clawstream.trainer.errors import TrainerError
 from clawstream.trainer.state import SEEN_FILE, STATE_FILE
 
-_CHUNK_BYTES = 2**20
 _WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "*.bin", "*.bin.index.json", "*.pt", "*.pth")
-
-
-def weights_digest(folder: Path) -> str:
-    """SHA-256 in hex of ``folder``'s ``*.safetensors``, one after the other by name. Raises when there are none."""
-    digest = hashlib.sha256()
-    for path in _safetensors(folder):
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _safetensors(folder: Path) -> list[Path]:
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise TrainerError(f"{folder} holds no *.safetensors")
-    return files
 
 
 def copy_initial(model: Path, folder: Path) -> None:
     """Copy the model that training begins with, as it is, but for weights in other formats."""
-    _safetensors(model)
+    if not any(model.glob("*.safetensors")):
+        raise TrainerError(f"{model} holds no *.safetensors")
     for path in _files(model):
         if path.match("*.safetensors*") or not _is_weights(path):
             shutil.copyfile(path, folder / path.name)

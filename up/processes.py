@@ -43,6 +43,7 @@ def stack(settings: UpSettings, kafka: KafkaSettings, extra: Mapping[str, str] |
     if not external:
         kafka = kafka.model_copy(update={"bootstrap_servers": f"{HOST}:{kafka_port}"})
     environment = {
+        "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait leave the cores to the other processes
         **(extra or {}),
         "CLAWSTREAM_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
         "CLAWSTREAM_KAFKA_TOPIC_PREFIX": kafka.topic_prefix,
