@@ -67,7 +67,8 @@ class Worker:
     def __init__(self, settings: ProcessorsSettings, kafka: KafkaSettings) -> None:
         self._settings, self._kafka = settings, kafka
         self._lags = LagReader(kafka)
-        self.app = _app(settings, kafka)
+        self._partitions = self._lags.partition_count(_SOURCES)
+        self.app = _app(settings, kafka, self._partitions)
         self._tables = [self._table(name) for name in ("trajectories", "steps", "groups", "members")]
         trajectories, steps, groups, members = self._tables
         self._trajectories = Trajectories(Kept(trajectories, steps, TrajectoryState, Step), settings)
@@ -82,9 +83,7 @@ class Worker:
         self.app.on_partitions_assigned.connect(self._assigned)
 
     def _table(self, name: str) -> Any:
-        table = PartitionedTable(
-            self.app, name=name, partitions=self._kafka.partitions, key_type=bytes, value_type=bytes
-        )
+        table = PartitionedTable(self.app, name=name, partitions=self._partitions, key_type=bytes, value_type=bytes)
         return self.app.tables.add(table)
 
     def _agent(self, topic: Topic[Any]) -> Any:
@@ -163,7 +162,7 @@ class Worker:
 
     def _settled(self, owner: bytes, *topics: Topic[Any]) -> int | None:
         """Up to when ``owner``'s events have been taken from ``topics``; None when its partition is not ours."""
-        partition = partition_of(owner, self._kafka.partitions)
+        partition = partition_of(owner, self._partitions)
         owned = self.app.consumer.assignment()
         if any(TP(self._kafka.name(topic.name), partition) not in owned for topic in topics):
             return None
@@ -212,7 +211,7 @@ class Worker:
         _log.warning("dead letter: %s[%d]@%d: %s", topic.name, message.partition, message.offset, reason)
 
 
-def _app(settings: ProcessorsSettings, kafka: KafkaSettings) -> Any:
+def _app(settings: ProcessorsSettings, kafka: KafkaSettings, partitions: int) -> Any:
     folder = settings.data_dir or Path(tempfile.mkdtemp(prefix="clawstream-processors-"))
     brokers = [f"kafka://{server.strip()}" for server in kafka.bootstrap_servers.split(",")]
     return faust.App(
@@ -221,7 +220,7 @@ def _app(settings: ProcessorsSettings, kafka: KafkaSettings) -> Any:
         datadir=str(folder),
         store="memory://",
         web_enabled=False,
-        topic_partitions=kafka.partitions,
+        topic_partitions=partitions,
         topic_replication_factor=kafka.replication_factor,
         topic_disable_leader=True,
         broker_session_timeout=10.0,

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
-from clawstream.streams.errors import KafkaUnreachableError
+from clawstream.streams.errors import KafkaUnreachableError, StreamError
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import Topic
 
@@ -42,6 +42,17 @@ class LagReader:
         for entry, offset in self._patiently(lambda: self._list(wanted)).items():
             found[names[entry.topic]][entry.partition] = offset
         return found
+
+    def partition_count(self, topics: Sequence[Topic[Any]]) -> int:
+        """How many partitions ``topics`` have, as the cluster says. Raises ``StreamError`` when they differ.
+
+        Settings only say how many a topic is created with; partitions can be added later.
+        """
+        counts = {topic.name: len(self._partitions_of(self._settings.name(topic.name))) for topic in topics}
+        if len(set(counts.values())) != 1 or 0 in counts.values():
+            found = ", ".join(f"{name} has {count}" for name, count in counts.items())
+            raise StreamError(f"these topics must have the same number of partitions, at least one: {found}")
+        return next(iter(counts.values()))
 
     def _list(self, wanted: dict[TopicPartition, OffsetSpec]) -> dict[TopicPartition, int]:
         futures = self._client.list_offsets(wanted, request_timeout=_TIMEOUT_SECONDS)

@@ -47,6 +47,7 @@ def stack(settings: UpSettings, kafka: KafkaSettings, extra: Mapping[str, str] |
         **(extra or {}),
         "CLAWSTREAM_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
         "CLAWSTREAM_KAFKA_TOPIC_PREFIX": kafka.topic_prefix,
+        "CLAWSTREAM_KAFKA_PARTITIONS": str(kafka.partitions),
     }
     gateway_port, data = free_port(settings.port or None), settings.data_dir
 

@@ -3,10 +3,11 @@ import pytest
 from clawstream.schemas import Step
 from clawstream.streams.consumer import GroupConsumer
 from clawstream.streams.dead import DeadLetters
+from clawstream.streams.errors import StreamError
 from clawstream.streams.lag import LagReader
 from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings
-from clawstream.topics import STEPS
+from clawstream.topics import FEEDBACK, NODES, STEPS
 from tests.builders import a_step
 
 pytestmark = pytest.mark.kafka
@@ -25,3 +26,10 @@ def test_lag_is_what_a_group_has_not_committed(kafka: KafkaSettings) -> None:
     consumer.close()
     assert lags.lag("readers", STEPS) == 2
     producer.close()
+
+
+def test_the_cluster_says_how_many_partitions_there_are(kafka: KafkaSettings) -> None:
+    other = kafka.model_copy(update={"partitions": 7})  # what would be created, not what is there
+    assert LagReader(other).partition_count([STEPS, FEEDBACK]) == 4
+    with pytest.raises(StreamError, match="steps has 4, nodes has 1"):
+        LagReader(kafka).partition_count([STEPS, NODES])
