@@ -1,0 +1,1 @@
+"""The demo: a small policy, made on the spot, that agents teach a task through the whole loop."""
