@@ -117,7 +117,8 @@ class VllmNode:
         body = ASK | {"messages": [{"role": "user", "content": content}], "max_tokens": 32} | options
         with httpx.stream("POST", f"{self.url}/v1/chat/completions", json=body, timeout=120) as answer:
             assert answer.status_code == 200, answer.read()
-            data = [line[len("data: ") :] for line in answer.iter_lines() if line.startswith("data: ")]
+            lines = answer.read().decode().split("\n")  # httpx would also cut at U+2028 and the like, inside of a text
+            data = [line[len("data: ") :] for line in lines if line.startswith("data: ")]
         assert data[-1] == "[DONE]"
         return assembled([json.loads(each) for each in data[:-1]])
 

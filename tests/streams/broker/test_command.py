@@ -20,7 +20,8 @@ import sys
 from pathlib import Path
 from clawstream.streams.broker import BrokerSettings
 from clawstream.streams.broker.command import run
-sys.exit(run(BrokerSettings(port=0, data_dir=Path(sys.argv[1]))))
+from clawstream.streams.settings import KafkaSettings
+sys.exit(run(BrokerSettings(port=0, data_dir=Path(sys.argv[1])), KafkaSettings()))
 """
 
 
