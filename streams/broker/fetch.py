@@ -19,7 +19,7 @@ from clawstream.streams.broker.progress import Advance, download_progress
 
 _DOWNLOADS_AT_ONCE = 4
 _MAVEN_TIMEOUT_SECONDS = 600
-_POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+_POM = """<project><modelVersion>4.0.0</modelVersion>
 <groupId>clawstream</groupId><artifactId>jars</artifactId><version>1</version><dependencies>
 {}</dependencies></project>
 """
