@@ -43,6 +43,11 @@ class TrajectoryState(State, frozen=True, kw_only=True):
     late_ids: tuple[str, ...] = ()  # steps that came after it was closed
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Its steps."""
+        return self.step_ids
+
+    @property
     def outcome_known(self) -> bool:
         """Has the whole trajectory a reward?"""
         return any(reward.kind == "outcome" and reward.value is not None for reward in self.rewards)

@@ -1,6 +1,8 @@
 """``clawstream process``: one worker of the stream processors, until SIGTERM."""
 
 import logging
+import tempfile
+from pathlib import Path
 
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.streams.admin import wait_for_kafka
@@ -18,8 +20,10 @@ def run(settings: ProcessorsSettings, kafka: KafkaSettings) -> int:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     wait_for_kafka(kafka)
     serve_metrics(settings.metrics_port)
-    worker = faust.Worker(
-        Worker(settings, kafka).app, loglevel="WARNING", override_logging=False, redirect_stdouts=False
-    )
-    worker.execute_from_commandline()
+    with tempfile.TemporaryDirectory(
+        prefix="clawstream-processors-"
+    ) as folder:  # Faust wants one; nothing is kept there
+        app = Worker(settings, kafka, Path(folder)).app
+        worker = faust.Worker(app, loglevel="WARNING", override_logging=False, redirect_stdouts=False)
+        worker.execute_from_commandline()
     return 0

@@ -28,6 +28,11 @@ class GroupState(State, frozen=True, kw_only=True):
     member_names: tuple[str, ...] = ()  # as in ``member_name``
     late_names: tuple[str, ...] = ()  # those that came after it was closed
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its members."""
+        return self.member_names
+
 
 def on_trajectory(
     state: GroupState | None, trajectory: Trajectory, now_ms: int, settings: ProcessorsSettings

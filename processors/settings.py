@@ -1,7 +1,5 @@
 """Settings of the processors."""
 
-from pathlib import Path
-
 from pydantic import Field
 
 from clawstream.streams.settings import Section
@@ -23,7 +21,4 @@ class ProcessorsSettings(Section):
     )
     tick_seconds: float = Field(default=0.1, gt=0, description="how often closing is looked at")
     batch_records: int = Field(default=200, ge=1, description="most records handled at once")
-    data_dir: Path | None = Field(
-        default=None, description="Faust's folder; none: a temporary one, nothing is kept there"
-    )
     metrics_port: int = Field(default=0, ge=0, le=65535, description="port of /metrics; 0: none")

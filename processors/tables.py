@@ -35,6 +35,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     closed_by: str | None = None  # why
     put_out: bool = False  # has what follows from closing it reached Kafka?
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the records that belong to it are known by, in the order in which they came."""
+        raise NotImplementedError
+
 
 class Kept(Generic[S, R]):
     """States by key, and the records that belong to each.
@@ -50,7 +55,7 @@ class Kept(Generic[S, R]):
         self._decoder = msgspec.msgpack.Decoder(state_type)
         self._encoder = msgspec.msgpack.Encoder()
         self._open: dict[bytes, S] = {}
-        self._closed: deque[tuple[int, bytes]] = deque()
+        self._closed: deque[tuple[int, bytes]] = deque()  # when, and its key
 
     def forget_index(self) -> None:
         """The tables are about to change."""
@@ -82,18 +87,24 @@ class Kept(Generic[S, R]):
         if not state.put_out:
             self._open[key] = state
         elif self._open.pop(key, None) is not None:
-            self._closed.append((state.closed_ms or 0, key))
+            self.remember(key, state)
 
     def open_items(self) -> list[tuple[bytes, S]]:
         """Every state that is not put out."""
         return list(self._open.items())
 
-    def closed_before(self, moment_ms: int) -> list[bytes]:
-        """Keys of states closed before ``moment_ms``; each is given once."""
-        keys = []
+    def closed_before(self, moment_ms: int) -> list[tuple[bytes, S]]:
+        """States closed before ``moment_ms``; each is given once, unless it is to be remembered on."""
+        found = []
         while self._closed and self._closed[0][0] < moment_ms:
-            keys.append(self._closed.popleft()[1])
-        return keys
+            key = self._closed.popleft()[1]
+            if (state := self.get(key)) is not None:
+                found.append((key, state))
+        return found
+
+    def remember(self, key: bytes, state: S) -> None:
+        """Give ``state`` again when what is closed is asked for."""
+        self._closed.append((state.closed_ms or 0, key))
 
     @property
     def closed_count(self) -> int:
@@ -118,10 +129,10 @@ class Kept(Generic[S, R]):
         for name in names:
             self._payloads.pop(_payload_key(key, name), None)
 
-    def forget(self, key: bytes) -> None:
-        """Forget a state."""
+    def forget(self, key: bytes, state: S) -> None:
+        """Forget ``state``, and records that a crash has left behind."""
+        self.drop_payloads(key, state.names)
         self._states.pop(key, None)
-        self._open.pop(key, None)
 
 
 def _payload_key(key: bytes, name: str) -> bytes:

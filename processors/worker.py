@@ -1,15 +1,17 @@
 """The stages on Faust: the one file that knows it.
 
 Invariant: a record's offset is committed only after everything that follows from it (outputs and table changelogs) is
-acknowledged by Kafka; so after ``kill -9`` it is read again or its effects are there. Faust repeats, consumers drop
-repeats by id. Faust's own ``exactly_once`` is not used: it does not cover topics that the app only writes.
+acknowledged by Kafka; so after ``kill -9`` it is read again or its effects are there. What fails here ends the process
+at once, as ``kill -9`` would: nobody goes on with memory that is ahead of Kafka. Faust repeats, consumers drop repeats
+by id. Faust's own ``exactly_once`` is not used: it does not cover topics that the app only writes.
 """
 
 import asyncio
+import functools
 import logging
-import tempfile
+import os
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from clawstream.processors.grouping import GroupState
 from clawstream.processors.metrics import OPEN, OUTPUTS, REJECTIONS, REMEMBERED
 from clawstream.processors.output import Output
 from clawstream.processors.settings import ProcessorsSettings
-from clawstream.processors.stages import Due, Groups, Trajectories, forget_old
+from clawstream.processors.stages import Due, Groups, Trajectories
 from clawstream.processors.tables import Kept, owner_of
 from clawstream.schemas import CodecError, Feedback, Rejection, Step, Trajectory, decode, encode
 from clawstream.streams.dead import dead_headers
@@ -36,6 +38,21 @@ APP_ID = "processors"
 _BATCH_SECONDS = 0.02
 _SOURCES = (STEPS, FEEDBACK, TRAJECTORIES)
 _RAW = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
+
+
+def _or_exit(work: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """End the process when ``work`` fails. Faust would go on: it acknowledges what an agent failed at."""
+
+    @functools.wraps(work)
+    async def guarded(*args: Any) -> None:
+        try:
+            await work(*args)
+        except Exception:
+            _log.exception("this worker cannot go on, and ends; what it had not finished is read again")
+            logging.shutdown()
+            os._exit(1)
+
+    return guarded
 
 
 class PartitionedTable(faust.Table):
@@ -64,11 +81,11 @@ class PartitionedTable(faust.Table):
 class Worker:
     """One Faust app with its agents, tables and timer."""
 
-    def __init__(self, settings: ProcessorsSettings, kafka: KafkaSettings) -> None:
+    def __init__(self, settings: ProcessorsSettings, kafka: KafkaSettings, folder: Path) -> None:
         self._settings, self._kafka = settings, kafka
         self._lags = LagReader(kafka)
         self._partitions = self._lags.partition_count(_SOURCES)
-        self.app = _app(settings, kafka, self._partitions)
+        self.app = _app(kafka, self._partitions, folder)
         self._tables = [self._table(name) for name in ("trajectories", "steps", "groups", "members")]
         trajectories, steps, groups, members = self._tables
         self._trajectories = Trajectories(Kept(trajectories, steps, TrajectoryState, Step), settings)
@@ -80,23 +97,35 @@ class Worker:
             source = self.app.topic(kafka.name(topic.name), **_RAW)
             self.app.agent(source, name=f"take-{topic.name}")(self._agent(topic))
         self.app.timer(interval=settings.tick_seconds)(self._tick)
+        self.app.on_partitions_revoked.connect(self._revoked)
         self.app.on_partitions_assigned.connect(self._assigned)
 
     def _table(self, name: str) -> Any:
-        table = PartitionedTable(self.app, name=name, partitions=self._partitions, key_type=bytes, value_type=bytes)
+        table = PartitionedTable(
+            self.app,
+            name=name,
+            partitions=self._partitions,
+            key_type=bytes,
+            value_type=bytes,
+            extra_topic_configs={"max.message.bytes": str(2 * self._kafka.max_record_bytes)},
+        )
         return self.app.tables.add(table)
 
     def _agent(self, topic: Topic[Any]) -> Any:
-        async def take(stream: Any) -> Any:
-            async for events in stream.take_events(self._settings.batch_records, within=_BATCH_SECONDS):
+        async def take(stream: Any) -> None:
+            async for events in stream.noack_take(self._settings.batch_records, within=_BATCH_SECONDS):
                 async with self._one_at_a_time:
-                    await self._take(topic, events)
-                yield len(events)
+                    await self._take(topic, [event for event in events if self._is_ours(event)])
 
         return take
 
+    def _is_ours(self, event: Any) -> bool:
+        """Was it read under the present assignment? What was read before is read again, perhaps by another worker."""
+        return self.app.flow_control.is_active() and event.message.generation_id == self.app.consumer_generation_id
+
+    @_or_exit
     async def _take(self, topic: Topic[Any], events: list[Any]) -> None:
-        """Handle records in order; return once all that follows from them is acknowledged."""
+        """Handle records in order; acknowledge them once all that follows from them is acknowledged."""
         now_ms = _now_ms()
         for event in events:
             message = event.message
@@ -110,6 +139,7 @@ class Worker:
             RECORDS_CONSUMED.labels(topic.name).inc()
         await self._acknowledged()
         for event in events:
+            event.ack()
             self._fences[topic.name].took(event.message.partition, event.message.offset)
 
     def _apply(self, topic: Topic[Any], raw: bytes, now_ms: int) -> Due:
@@ -123,6 +153,7 @@ class Worker:
                 return self._groups.on_trajectory(record, raw, now_ms)
         raise CodecError(f"no stage takes a {type(record).__name__}")
 
+    @_or_exit
     async def _tick(self) -> None:
         """Close what is due."""
         if self.app.rebalancing or self.app.tables.recovery.in_recovery:
@@ -146,7 +177,9 @@ class Worker:
         due = stage.due(settled)
         await self._emit(due.outputs)
         due.settle()
-        forget_old(stage.kept, now_ms - round(1000 * self._settings.memory_seconds), settled)
+        await self._acknowledged()
+        due.clean_up()
+        stage.forget_old(now_ms - round(1000 * self._settings.memory_seconds), settled)
         await self._acknowledged()
         OPEN.labels(what).set(len(stage.kept.open_items()))
         REMEMBERED.labels(what).set(stage.kept.closed_count)
@@ -174,6 +207,11 @@ class Worker:
         ends = await asyncio.to_thread(self._lags.ends, _SOURCES)
         for name, fences in self._fences.items():
             fences.observe(ends[name], now_ms)
+
+    async def _revoked(self, *_: Any, **__: Any) -> None:
+        """Let go of partitions only when nothing is in progress."""
+        async with self._one_at_a_time:
+            pass
 
     async def _assigned(self, *_: Any, **__: Any) -> None:
         self._indexed = False
@@ -211,8 +249,7 @@ class Worker:
         _log.warning("dead letter: %s[%d]@%d: %s", topic.name, message.partition, message.offset, reason)
 
 
-def _app(settings: ProcessorsSettings, kafka: KafkaSettings, partitions: int) -> Any:
-    folder = settings.data_dir or Path(tempfile.mkdtemp(prefix="clawstream-processors-"))
+def _app(kafka: KafkaSettings, partitions: int, folder: Path) -> Any:
     brokers = [f"kafka://{server.strip()}" for server in kafka.bootstrap_servers.split(",")]
     return faust.App(
         kafka.name(APP_ID),

@@ -39,7 +39,7 @@ def test_closed_states_are_given_once_when_they_are_old_in_the_order_of_closing(
         first.put(key_of(name), a_state(closed_ms=closed_ms, put_out=True))
     again = kept(states)
     again.index()
-    assert again.closed_before(25) == [key_of("a"), key_of("b")]
+    assert [key for key, _ in again.closed_before(25)] == [key_of("a"), key_of("b")]
     assert again.closed_before(25) == []
     assert again.closed_count == 1
 
@@ -67,6 +67,7 @@ def test_payloads_are_given_in_the_order_asked_for_and_go_alone() -> None:
 def test_a_forgotten_state_is_gone() -> None:
     states: dict[bytes, bytes] = {}
     table = kept(states)
-    table.put(KEY, a_state(closed_ms=1, put_out=True))
-    table.forget(KEY)
+    state = a_state(closed_ms=1, put_out=True)
+    table.put(KEY, state)
+    table.forget(KEY, state)
     assert (table.get(KEY), states) == (None, {})

@@ -33,8 +33,8 @@ class Workers:
         }
         self.running: list[subprocess.Popen[bytes]] = []
 
-    def start(self) -> None:
-        command = [sys.executable, "-m", "clawstream.cli.main", "process"]
+    def start(self, *, before: str = "") -> None:
+        command = [sys.executable, "-c", f"{before}\nfrom clawstream.cli.main import main; main()", "process"]
         self.running.append(subprocess.Popen(command, env=self._environment))
 
     def kill(self) -> None:
@@ -171,4 +171,27 @@ def test_kill_9_and_a_second_worker_lose_nothing_and_double_nothing(kafka: Kafka
         started.kill()
         assert eventually(lambda: set(ends(kafka)) == step_ids)
     assert ends(kafka) == Counter(step_ids)
+    producer.close()
+
+
+FAILS_ONCE_IT_HAS_TAKEN_FIVE = """
+from clawstream.processors.worker import Worker
+apply, taken = Worker._apply, []
+def fail_later(self, *args):
+    taken.append(args)
+    if len(taken) > 5:
+        raise RuntimeError("the sixth record")
+    return apply(self, *args)
+Worker._apply = fail_later
+"""
+
+
+def test_a_batch_that_fails_is_not_acknowledged(kafka: KafkaSettings) -> None:
+    producer = Producer(kafka, "test")
+    step_ids = produce(producer, 4)
+    failing = Workers(kafka, group_size=2)
+    failing.start(before=FAILS_ONCE_IT_HAS_TAKEN_FIVE)
+    assert failing.running[0].wait(60) == 1
+    with workers(kafka, group_size=2):
+        assert eventually(lambda: ends(kafka) == Counter(step_ids))
     producer.close()
