@@ -40,6 +40,7 @@ def arguments(settings: RolloutSettings, port: int) -> list[str]:
         "logprobs-mode": settings.logprobs_mode,
         "generation-config": "vllm",  # sampling defaults are the API's, not those of a file in the model's folder
         "shutdown-timeout": str(settings.drain_seconds),
+        "worker-extension-cls": "clawstream.rollout.vllm_worker.VersionLoader",
     }
     for name, value in options.items():
         command += [f"--{name}", value]

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import socket
+import tempfile
 
 from clawstream.rollout.arguments import arguments, environment
 from clawstream.rollout.engine import Engine, EngineError
@@ -37,7 +38,9 @@ def run(settings: RolloutSettings, kafka: KafkaSettings) -> int:
         closing.callback(producer.close)
         weights = Follower(kafka, WEIGHTS)
         closing.callback(weights.close)
-        engine = Engine(command, environment(settings, os.environ), f"http://{settings.host}:{port}")
+        sockets = closing.enter_context(tempfile.TemporaryDirectory(prefix="clawstream-vllm-"))
+        inherited = {**os.environ, "VLLM_RPC_BASE_PATH": sockets}
+        engine = Engine(command, environment(settings, inherited), f"http://{settings.host}:{port}")
         closing.callback(engine.stop, settings.drain_seconds)
         _log.info("node %s: starting vLLM for %s on port %d", name, settings.model, port)
         node = Node(name, settings, engine, weights, producer)

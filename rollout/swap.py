@@ -4,7 +4,7 @@ Invariant: requests in flight are frozen, not dropped, and go on only with weigh
 computed from the earlier weights (the KV cache) is discarded, also that of requests in flight, so that every token's
 log-probability is that of the version it is labelled with::
 
-    pause(keep) -> reload_weights -> update_weight_version -> reset_prefix_cache -> weight_info == version -> resume
+    pause(keep) -> load_version -> update_weight_version -> reset_prefix_cache -> weight_info == version -> resume
 
 A failure before the weights are touched leaves the earlier ones serving; one after it is final: vLLM cannot go back (a
 worker that fails to load ends, and with it the server), so the node must end, and starts again with known weights.
@@ -65,7 +65,7 @@ class WeightSwap:
             raise SwapError(why) from error
 
     def _load(self, folder: Path, version: int) -> None:
-        self._post("/collective_rpc", {"method": "reload_weights", "kwargs": {"weights_path": str(folder)}})
+        self._post("/collective_rpc", {"method": "load_version", "kwargs": {"weights_path": str(folder)}})
         self._label(version)
         # without reset_running_requests vLLM answers 200, and resets nothing, while a request is in flight
         reset = self._post("/reset_prefix_cache", params={"reset_running_requests": "true"})

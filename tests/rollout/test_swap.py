@@ -32,7 +32,7 @@ def test_calls_come_in_order(vllm: FakeVllm) -> None:
     assert vllm.paths == ["/pause", *LOADING, "/resume"]
     assert "mode=keep" in vllm.calls[0]
     assert "reset_running_requests=true" in vllm.calls[3]
-    assert vllm.bodies[1] == {"method": "reload_weights", "kwargs": {"weights_path": str(FOLDER)}}
+    assert vllm.bodies[1] == {"method": "load_version", "kwargs": {"weights_path": str(FOLDER)}}
     assert vllm.label == "7"
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import torch
+import transformers
 from safetensors.numpy import load_file, save_file
 
 from tests.vllm_node import START_SECONDS, Said, VllmNode, running_node, together
@@ -130,6 +132,19 @@ def assert_sampled_by_new_weights(node: VllmNode, said: Said) -> None:
     difference, boundary = np.abs(again - said.logprobs), said.spans[1]["start"]
     assert difference[boundary:].max() < 1e-3
     assert difference[:boundary].max() > 0.1
+
+
+def test_what_was_swapped_in_is_served_whole(node: VllmNode) -> None:
+    """The model's output layer is tied to its embedding, of which vLLM keeps a packed copy."""
+    folder = node.snapshot(seed=12)
+    version = node.announce(folder)
+    node.wait(lambda status: status.version == version)
+    said = node.stream("what do you serve?", max_tokens=20, ignore_eos=True)
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    with torch.no_grad():
+        logits = model(torch.tensor([said.prompt + said.tokens])).logits[0, len(said.prompt) - 1 : -1]
+    expected = torch.log_softmax(logits, -1).gather(1, torch.tensor(said.tokens)[:, None])[:, 0]
+    assert np.abs(expected.numpy() - np.array(said.logprobs)).max() < 1e-3
 
 
 def without_a_tensor(folder: Path) -> str | None:
