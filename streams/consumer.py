@@ -13,6 +13,7 @@ import confluent_kafka as kafka
 from clawstream.schemas import CodecError, Record, decode
 from clawstream.streams.dead import DeadLetters
 from clawstream.streams.errors import KafkaUnreachableError, StreamError
+from clawstream.streams.log import CLIENT_LOG
 from clawstream.streams.metrics import RECORDS_CONSUMED
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import Topic
@@ -63,7 +64,7 @@ class GroupConsumer(Generic[R]):
         member = {"bootstrap.servers": settings.bootstrap_servers, "group.id": settings.name(group)}
         if instance is not None:
             member["group.instance.id"] = instance
-        self._client = kafka.Consumer(member | _GROUP)
+        self._client = kafka.Consumer(member | _GROUP, logger=CLIENT_LOG)
         self._client.subscribe([settings.name(topic.name)], on_assign=self._assigned)
 
     def consume(self, max_records: int, timeout_seconds: float) -> list[Received[R]]:
@@ -103,7 +104,7 @@ class Follower(Generic[R]):
 
     def __init__(self, settings: KafkaSettings, topic: Topic[R], dead: DeadLetters | None = None) -> None:
         self._topic, self._dead = topic, dead
-        self._client = kafka.Consumer({"bootstrap.servers": settings.bootstrap_servers} | _FOLLOW)
+        self._client = kafka.Consumer({"bootstrap.servers": settings.bootstrap_servers} | _FOLLOW, logger=CLIENT_LOG)
         self._client.assign(
             [
                 kafka.TopicPartition(settings.name(topic.name), partition, kafka.OFFSET_BEGINNING)

@@ -16,6 +16,7 @@ import confluent_kafka as kafka
 
 from clawstream.schemas import Record, encode
 from clawstream.streams.errors import KafkaSendError
+from clawstream.streams.log import CLIENT_LOG
 from clawstream.streams.metrics import RECORDS_PRODUCED
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import Topic
@@ -45,7 +46,8 @@ class Producer:
                 "delivery.timeout.ms": 120_000,
                 "queue.buffering.max.messages": 100_000,
                 "queue.buffering.max.kbytes": 256 * 1024,
-            }
+            },
+            logger=CLIENT_LOG,
         )
         self._queue_seconds = queue_seconds
         self._closed = threading.Event()
@@ -111,6 +113,9 @@ class Producer:
         left = self.flush(timeout_seconds)
         self._closed.set()
         self._poller.join()
+        if left:
+            self._client.purge()  # else closing waits for them
+        self._client.close()
         if left:
             raise KafkaSendError("(any)", f"{left} records unsent after {timeout_seconds} s", retriable=True)
 
