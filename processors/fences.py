@@ -10,17 +10,29 @@ the log at that moment has been::
 from dataclasses import dataclass, field
 
 
+class GapError(RuntimeError):
+    """Records of a partition were left out."""
+
+
 @dataclass(kw_only=True)
 class Fences:
     """Fences of the partitions of one topic."""
 
     taken: dict[int, int] = field(default_factory=dict)  # next offset to take, by partition
+    _due: dict[int, int] = field(default_factory=dict)  # next offset to read, by partition
     _fences: dict[int, tuple[int, int]] = field(default_factory=dict)  # end offset, time in ms
     _settled: dict[int, int] = field(default_factory=dict)  # time in ms
 
+    def expect(self, partition: int, offset: int) -> None:
+        """The record at ``offset`` is about to be taken. Raises ``GapError`` when one before it was not."""
+        due = self._due.get(partition, offset)
+        if offset > due:
+            raise GapError(f"partition {partition}: record {due} is due, but {offset} was read")
+        self._due[partition] = offset + 1
+
     def took(self, partition: int, offset: int) -> None:
         """The record at ``offset`` has been taken, and all before it."""
-        self.taken[partition] = offset + 1
+        self.taken[partition] = max(offset + 1, self.taken.get(partition, 0))
 
     def observe(self, ends: dict[int, int], now_ms: int) -> None:
         """The partitions' ends at ``now_ms``; a fence that was passed gives way to the next."""
@@ -37,11 +49,6 @@ class Fences:
         """The moment up to which all events of ``partition`` have been taken; 0 when it is not known yet."""
         return self._settled.get(partition, 0)
 
-    def reset(self) -> None:
-        """Partitions are being assigned anew."""
-        self.taken, self._fences, self._settled = {}, {}, {}
-
-    def start(self, committed: dict[int, int]) -> None:
-        """What had been taken before, by whom ever: the offsets that were committed."""
-        for partition, offset in committed.items():
-            self.taken[partition] = max(offset, self.taken.get(partition, 0))
+    def start(self, offsets: dict[int, int]) -> None:
+        """Partitions were assigned anew; those before ``offsets`` have been taken, by whom ever."""
+        self.taken, self._due, self._fences, self._settled = dict(offsets), dict(offsets), {}, {}

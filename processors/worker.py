@@ -1,4 +1,4 @@
-"""The stages on Faust: the one file that knows it.
+"""The stages over topics and tables: what a worker does.
 
 Invariant: a record's offset is committed only after everything that follows from it (outputs and table changelogs) is
 acknowledged by Kafka; so after ``kill -9`` it is read again or its effects are there. What fails here ends the process
@@ -9,96 +9,63 @@ by id. Faust's own ``exactly_once`` is not used: it does not cover topics that t
 import asyncio
 import functools
 import logging
-import os
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import faust
-from faust.types import TP
-
+from clawstream.processors.app import RAW, TP, PartitionedTable, make_app
 from clawstream.processors.assembly import TrajectoryState
 from clawstream.processors.fences import Fences
 from clawstream.processors.grouping import GroupState
-from clawstream.processors.metrics import OPEN, OUTPUTS, REJECTIONS, REMEMBERED
-from clawstream.processors.output import Output
+from clawstream.processors.metrics import OPEN, REMEMBERED
+from clawstream.processors.pending import Pending
+from clawstream.processors.sending import Change, Sender
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.processors.stages import Due, Groups, Trajectories
 from clawstream.processors.tables import Kept, owner_of
-from clawstream.schemas import CodecError, Feedback, Rejection, Step, Trajectory, decode, encode
-from clawstream.streams.dead import dead_headers
+from clawstream.schemas import CodecError, Feedback, Record, Step, Trajectory, decode
+from clawstream.streams.dead import DeadLetters, Letter
 from clawstream.streams.lag import LagReader
-from clawstream.streams.metrics import DEAD_LETTERS, RECORDS_CONSUMED
+from clawstream.streams.metrics import RECORDS_CONSUMED
+from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.shutdown import or_exit
 from clawstream.topics import FEEDBACK, STEPS, TRAJECTORIES, Topic, partition_of
 
 _log = logging.getLogger(__name__)
 APP_ID = "processors"
-_BATCH_SECONDS = 0.02
+_REMEMBERED_KEYS = 100_000
+_BATCH_SECONDS = 0.01
 _SOURCES = (STEPS, FEEDBACK, TRAJECTORIES)
-_RAW = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
-
-
-def _or_exit(work: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    """End the process when ``work`` fails. Faust would go on: it acknowledges what an agent failed at."""
-
-    @functools.wraps(work)
-    async def guarded(*args: Any) -> None:
-        try:
-            await work(*args)
-        except Exception:
-            _log.exception("this worker cannot go on, and ends; what it had not finished is read again")
-            logging.shutdown()
-            os._exit(1)
-
-    return guarded
-
-
-class PartitionedTable(faust.Table):
-    """A table whose keys lie in the partition of their owner, also when a timer changes them.
-
-    Faust takes the partition from the event being handled, and refuses changes outside of one.
-    """
-
-    unacknowledged: list[Awaitable[Any]]
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.unacknowledged = []
-
-    def partition_for_key(self, key: Any) -> int:
-        """The partition that the owner's events come from."""
-        return partition_of(owner_of(key), self.app.conf.topic_partitions)
-
-    def send_changelog(self, *args: Any, **options: Any) -> Any:
-        """Send a change, and remember it until it is acknowledged."""
-        sent = super().send_changelog(*args, **options)
-        self.unacknowledged.append(sent)
-        return sent
 
 
 class Worker:
     """One Faust app with its agents, tables and timer."""
 
-    def __init__(self, settings: ProcessorsSettings, kafka: KafkaSettings, folder: Path) -> None:
+    def __init__(self, settings: ProcessorsSettings, kafka: KafkaSettings, producer: Producer, folder: Path) -> None:
         self._settings, self._kafka = settings, kafka
+        self._sender, self._dead = Sender(producer), DeadLetters(kafka, producer, APP_ID)
         self._lags = LagReader(kafka)
         self._partitions = self._lags.partition_count(_SOURCES)
-        self.app = _app(kafka, self._partitions, folder)
+        self.app = make_app(APP_ID, kafka, self._partitions, folder)
         self._tables = [self._table(name) for name in ("trajectories", "steps", "groups", "members")]
         trajectories, steps, groups, members = self._tables
         self._trajectories = Trajectories(Kept(trajectories, steps, TrajectoryState, Step), settings)
         self._groups = Groups(Kept(groups, members, GroupState, Trajectory), settings)
         self._fences: dict[str, Fences] = {topic.name: Fences() for topic in _SOURCES}
+        self._partition_of = functools.lru_cache(_REMEMBERED_KEYS)(lambda key: partition_of(key, self._partitions))
+        self._waiting: asyncio.Queue[tuple[Topic[Any], Any]] = asyncio.Queue(2 * settings.batch_records)
         self._one_at_a_time = asyncio.Lock()
         self._indexed = False
+        self._owned: frozenset[tuple[str, int]] = frozenset()  # topic and partition
         for topic in _SOURCES:
-            source = self.app.topic(kafka.name(topic.name), **_RAW)
+            source = self.app.topic(kafka.name(topic.name), **RAW)
             self.app.agent(source, name=f"take-{topic.name}")(self._agent(topic))
+        self.app.task(self._work)
         self.app.timer(interval=settings.tick_seconds)(self._tick)
         self.app.on_partitions_revoked.connect(self._revoked)
         self.app.on_partitions_assigned.connect(self._assigned)
+        self.app.on_rebalance_complete.connect(self._ready)
 
     def _table(self, name: str) -> Any:
         table = PartitionedTable(
@@ -113,37 +80,60 @@ class Worker:
 
     def _agent(self, topic: Topic[Any]) -> Any:
         async def take(stream: Any) -> None:
-            async for events in stream.noack_take(self._settings.batch_records, within=_BATCH_SECONDS):
-                async with self._one_at_a_time:
-                    await self._take(topic, [event for event in events if self._is_ours(event)])
+            async for event in stream.noack().events():
+                await self._waiting.put((topic, event))
 
         return take
 
+    async def _work(self) -> None:
+        """Handle what the agents have read, in batches, for as long as the app lives."""
+        while True:
+            batch = [await self._waiting.get()]
+            await asyncio.sleep(_BATCH_SECONDS)
+            while len(batch) < self._settings.batch_records and not self._waiting.empty():
+                batch.append(self._waiting.get_nowait())
+            async with self._one_at_a_time:
+                await self._take([(topic, event) for topic, event in batch if self._is_ours(event)])
+
     def _is_ours(self, event: Any) -> bool:
         """Was it read under the present assignment? What was read before is read again, perhaps by another worker."""
-        return self.app.flow_control.is_active() and event.message.generation_id == self.app.consumer_generation_id
+        current: int = self.app.consumer_generation_id
+        return bool(self.app.flow_control.is_active()) and event.message.generation_id == current
 
-    @_or_exit
-    async def _take(self, topic: Topic[Any], events: list[Any]) -> None:
+    @or_exit
+    async def _take(self, events: list[tuple[Topic[Any], Any]]) -> None:
         """Handle records in order; acknowledge them once all that follows from them is acknowledged."""
-        now_ms = _now_ms()
-        for event in events:
+        pending = Pending(self._sender.outputs)
+        for topic, event in events:
             message = event.message
+            self._fences[topic.name].expect(message.partition, message.offset)
             try:
-                due = self._apply(topic, message.value, now_ms)
+                record, owner = self._read(topic, message)
             except CodecError as error:
-                await self._bury(topic, message, str(error))
+                letter = Letter(
+                    partition=message.partition, offset=message.offset, key=message.key, value=message.value
+                )
+                await asyncio.to_thread(self._dead.bury, topic, letter, str(error))
                 continue
-            await self._emit(due.outputs)
-            due.settle()
+            await pending.make_room(owner)
+            pending.add(owner, self._apply(record, message.value, _now_ms()))
             RECORDS_CONSUMED.labels(topic.name).inc()
+        await pending.finish()
         await self._acknowledged()
-        for event in events:
-            event.ack()
-            self._fences[topic.name].took(event.message.partition, event.message.offset)
+        for topic, event in events:
+            if self._is_ours(event):
+                event.ack()
+                self._fences[topic.name].took(event.message.partition, event.message.offset)
 
-    def _apply(self, topic: Topic[Any], raw: bytes, now_ms: int) -> Due:
-        record = decode(raw, topic.record)
+    def _read(self, topic: Topic[Any], message: Any) -> tuple[Record, bytes]:
+        """The record and its topic's key. Raises ``CodecError`` also when that key lies in another partition."""
+        record = decode(message.value, topic.record)
+        owner = topic.key(record).encode()
+        if (home := self._partition_of(owner)) != message.partition:
+            raise CodecError(f"its key {owner.decode()!a:.80} belongs to partition {home}, not {message.partition}")
+        return record, owner
+
+    def _apply(self, record: Record, raw: bytes, now_ms: int) -> Due:
         match record:
             case Step():
                 return self._trajectories.on_step(record, raw, now_ms)
@@ -151,15 +141,15 @@ class Worker:
                 return self._trajectories.on_feedback(record, now_ms)
             case Trajectory():
                 return self._groups.on_trajectory(record, raw, now_ms)
-        raise CodecError(f"no stage takes a {type(record).__name__}")
+        raise TypeError(f"no stage takes a {type(record).__name__}")
 
-    @_or_exit
+    @or_exit
     async def _tick(self) -> None:
         """Close what is due."""
         if self.app.rebalancing or self.app.tables.recovery.in_recovery:
             return
         if not self._indexed:
-            await self._index()
+            self._index()
         if not any(stage.kept.open_items() for stage in (self._trajectories, self._groups)):
             return
         await self._observe_ends()
@@ -175,7 +165,7 @@ class Worker:
         stage.decide(now_ms, settled)
         await self._acknowledged()
         due = stage.due(settled)
-        await self._emit(due.outputs)
+        await self._sender.outputs(due.outputs)
         due.settle()
         await self._acknowledged()
         due.clean_up()
@@ -184,20 +174,16 @@ class Worker:
         OPEN.labels(what).set(len(stage.kept.open_items()))
         REMEMBERED.labels(what).set(stage.kept.closed_count)
 
-    async def _index(self) -> None:
-        """Take up what the tables and the committed offsets say, after partitions were assigned."""
+    def _index(self) -> None:
+        """Take up what the tables say, after partitions were assigned."""
         self._indexed = True
-        committed = await asyncio.to_thread(self._lags.committed, APP_ID, _SOURCES)
-        for name, fences in self._fences.items():
-            fences.start(committed[name])
         for stage in (self._trajectories, self._groups):
             stage.kept.index()
 
     def _settled(self, owner: bytes, *topics: Topic[Any]) -> int | None:
         """Up to when ``owner``'s events have been taken from ``topics``; None when its partition is not ours."""
-        partition = partition_of(owner, self._partitions)
-        owned = self.app.consumer.assignment()
-        if any(TP(self._kafka.name(topic.name), partition) not in owned for topic in topics):
+        partition = self._partition_of(owner)
+        if any((topic.name, partition) not in self._owned for topic in topics):
             return None
         return min(self._fences[topic.name].settled_ms(partition) for topic in topics)
 
@@ -209,67 +195,35 @@ class Worker:
             fences.observe(ends[name], now_ms)
 
     async def _revoked(self, *_: Any, **__: Any) -> None:
-        """Let go of partitions only when nothing is in progress."""
+        """Let go of partitions only when nothing is in progress; what waits is read again by whoever is next."""
+        while not self._waiting.empty():
+            self._waiting.get_nowait()
         async with self._one_at_a_time:
-            pass
+            self._owned = frozenset()
 
-    async def _assigned(self, *_: Any, **__: Any) -> None:
+    async def _assigned(self, _: Any, assigned: set[TP], **__: Any) -> None:
         self._indexed = False
         for stage in (self._trajectories, self._groups):
             stage.kept.forget_index()
-        for fences in self._fences.values():
-            fences.reset()
+        names = {self._kafka.name(topic.name): topic.name for topic in _SOURCES}
+        self._owned = frozenset((names[tp.topic], tp.partition) for tp in assigned if tp.topic in names)
 
-    async def _emit(self, outputs: list[Output]) -> None:
-        """Send ``outputs`` and return once all are acknowledged."""
-        sent = []
-        for output in outputs:
-            name, key = self._kafka.name(output.topic.name), output.topic.key(output.record).encode()
-            producer = await self.app.maybe_start_producer()
-            sent.append(await producer.send(name, key, encode(output.record), None, None, None))
-            OUTPUTS.labels(output.topic.name).inc()
-            if isinstance(output.record, Rejection):
-                REJECTIONS.labels(output.record.reason).inc()
-        await asyncio.gather(*sent)
+    async def _ready(self, *_: Any, **__: Any) -> None:
+        """Go on after what was taken before, by whom ever. Faust does not go back where nothing was committed yet."""
+        starts = await asyncio.to_thread(self._lags.starts, APP_ID, _SOURCES)
+        for name, fences in self._fences.items():
+            fences.start(starts[name])
+        for name, partition in self._owned:
+            await self.app.consumer.seek(TP(self._kafka.name(name), partition), starts[name][partition])
 
     async def _acknowledged(self) -> None:
         """Return once every table change so far is acknowledged."""
+        changes: list[tuple[str, Change]] = []
         for table in self._tables:
-            waiting, table.unacknowledged = table.unacknowledged, []
-            for change in waiting:
-                await change
-
-    async def _bury(self, topic: Topic[Any], message: Any, reason: str) -> None:
-        headers = dead_headers(topic.name, message.partition, message.offset, reason, APP_ID)
-        packed = [(name, text.encode()) for name, text in headers.items()]
-        producer = await self.app.maybe_start_producer()
-        name = self._kafka.name(topic.dead)
-        await (await producer.send(name, message.key, message.value, None, None, packed))
-        DEAD_LETTERS.labels(topic.name).inc()
-        _log.warning("dead letter: %s[%d]@%d: %s", topic.name, message.partition, message.offset, reason)
-
-
-def _app(kafka: KafkaSettings, partitions: int, folder: Path) -> Any:
-    brokers = [f"kafka://{server.strip()}" for server in kafka.bootstrap_servers.split(",")]
-    return faust.App(
-        kafka.name(APP_ID),
-        broker=brokers,
-        datadir=str(folder),
-        store="memory://",
-        web_enabled=False,
-        topic_partitions=partitions,
-        topic_replication_factor=kafka.replication_factor,
-        topic_disable_leader=True,
-        broker_session_timeout=10.0,
-        broker_heartbeat_interval=2.0,
-        broker_commit_interval=1.0,
-        broker_max_poll_records=1000,
-        consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=kafka.max_record_bytes * 2,
-        producer_acks=-1,
-        producer_max_request_size=kafka.max_record_bytes * 2,
-        stream_wait_empty=False,
-    )
+            changed, table.changed = table.changed, {}
+            name = table.changelog_topic.get_topic_name()
+            changes += [(name, (self._partition_of(owner_of(key)), key, value)) for key, value in changed.items()]
+        await self._sender.changes(changes)
 
 
 def _now_ms() -> int:

@@ -4,6 +4,9 @@ Invariant: a record that cannot be read goes to ``<topic>.dead`` with its reason
 so it is neither lost nor in the way. Offsets are never committed behind the caller's back.
 """
 
+import functools
+import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -11,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import confluent_kafka as kafka
 
 from clawstream.schemas import CodecError, Record, decode
-from clawstream.streams.dead import DeadLetters
+from clawstream.streams.dead import DeadLetters, Letter
 from clawstream.streams.errors import KafkaUnreachableError, StreamError
 from clawstream.streams.log import CLIENT_LOG
 from clawstream.streams.metrics import RECORDS_CONSUMED
@@ -22,12 +25,15 @@ R = TypeVar("R", bound=Record)
 Offsets = dict[int, int]  # next offset to read, by partition
 OnAssign = Callable[[Sequence[int]], Offsets]  # partitions just assigned -> where to start, for those that are known
 
+_log = logging.getLogger(__name__)
+_POLL_SECONDS = 0.2
 _GROUP = {
     "enable.auto.commit": False,
     "auto.offset.reset": "earliest",
     "partition.assignment.strategy": "cooperative-sticky",
     "session.timeout.ms": 10_000,
 }
+_FINAL = (kafka.KafkaError.UNKNOWN_TOPIC_OR_PART, kafka.KafkaError.TOPIC_AUTHORIZATION_FAILED)
 _FOLLOW = {"group.id": "unused", "enable.auto.commit": False, "enable.partition.eof": True}
 
 
@@ -129,10 +135,16 @@ class Follower(Generic[R]):
                 found.append(received)
         return found
 
-    def to_end(self, poll_seconds: float = 0.2) -> Iterator[Received[R]]:
-        """Every record up to the present end of the topic."""
+    def to_end(self, silence_seconds: float = 30.0) -> Iterator[Received[R]]:
+        """Every record up to the present end. Raises ``KafkaUnreachableError`` after ``silence_seconds`` of nothing."""
+        heard_at, behind = time.monotonic(), len(self._behind)
         while not self.caught_up:
-            yield from self.poll(poll_seconds)
+            found = self.poll(_POLL_SECONDS)
+            yield from found
+            if found or len(self._behind) < behind:
+                heard_at, behind = time.monotonic(), len(self._behind)
+            elif time.monotonic() - heard_at > silence_seconds:
+                raise KafkaUnreachableError(f"topic {self._topic.name}: Kafka said nothing for {silence_seconds:g} s")
 
     def close(self) -> None:
         """Close the connection."""
@@ -159,22 +171,26 @@ def _partitions(client: kafka.Consumer, topic: str, timeout_seconds: float = 30.
 
 
 def _read(topic: Topic[R], message: kafka.Message, dead: DeadLetters | None) -> Received[R] | None:
-    error = message.error()
+    error, partition, offset, value = message.error(), message.partition() or 0, message.offset() or 0, message.value()
     if error is not None:
-        if error.retriable() or not error.fatal():
-            return None  # librdkafka retries these by itself; they are told so that they can be logged
-        raise StreamError(f"topic {topic.name} cannot be read any more: {error.str()}")
-    value = message.value()
+        if error.fatal() or error.code() in _FINAL:
+            raise StreamError(f"topic {topic.name} cannot be read: {error.str()}")
+        _tell_once(f"topic {topic.name}: {error.str()}; the client tries again by itself")
+        return None
     if value is None:
         return None  # a tombstone says that a key is gone
     try:
         record = decode(value, topic.record)
     except CodecError as reason:
         if dead is not None:
-            dead.bury(topic, message, str(reason))
+            dead.bury(topic, Letter(partition=partition, offset=offset, key=message.key(), value=value), str(reason))
+        else:
+            _log.warning("left out, as it cannot be read: %s[%d]@%d: %s", topic.name, partition, offset, reason)
         return None
     RECORDS_CONSUMED.labels(topic.name).inc()
-    _, timestamp_ms = message.timestamp()
-    return Received(
-        record=record, partition=message.partition() or 0, offset=message.offset() or 0, timestamp_ms=timestamp_ms
-    )
+    return Received(record=record, partition=partition, offset=offset, timestamp_ms=message.timestamp()[1])
+
+
+@functools.lru_cache(100)
+def _tell_once(what: str) -> None:
+    _log.warning(what)

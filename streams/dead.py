@@ -4,9 +4,8 @@ Invariant: :meth:`DeadLetters.bury` returns only once the broker has the letter.
 """
 
 import logging
+from dataclasses import dataclass
 from typing import TypeVar
-
-import confluent_kafka as kafka
 
 from clawstream.schemas import Record
 from clawstream.streams.metrics import DEAD_LETTERS
@@ -19,9 +18,14 @@ R = TypeVar("R", bound=Record)
 _log = logging.getLogger(__name__)
 
 
-def dead_headers(topic: str, partition: int, offset: int, reason: str, reader: str) -> dict[str, str]:
-    """Headers of a dead letter."""
-    return {"topic": topic, "partition": str(partition), "offset": str(offset), "reason": reason, "reader": reader}
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """What was read, and where."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
 
 
 class DeadLetters:
@@ -30,11 +34,16 @@ class DeadLetters:
     def __init__(self, settings: KafkaSettings, producer: Producer, reader: str) -> None:
         self._settings, self._producer, self._reader = settings, producer, reader
 
-    def bury(self, topic: Topic[R], message: kafka.Message, reason: str) -> None:
-        """Put ``message`` into ``<topic>.dead``."""
-        headers = dead_headers(topic.name, message.partition() or 0, message.offset() or 0, reason, self._reader)
-        self._producer.send_bytes(self._settings.name(topic.dead), message.key(), message.value(), headers).result(
-            timeout=60
-        )
+    def bury(self, topic: Topic[R], letter: Letter, reason: str) -> None:
+        """Put ``letter`` into ``<topic>.dead``."""
+        headers = {
+            "topic": topic.name,
+            "partition": str(letter.partition),
+            "offset": str(letter.offset),
+            "reason": reason,
+            "reader": self._reader,
+        }
+        name = self._settings.name(topic.dead)
+        self._producer.send_bytes(name, letter.key, letter.value, headers).result(timeout=60)
         DEAD_LETTERS.labels(topic.name).inc()
-        _log.warning("dead letter: %s[%s]@%s: %s", topic.name, message.partition(), message.offset(), reason)
+        _log.warning("dead letter: %s[%d]@%d: %s", topic.name, letter.partition, letter.offset, reason)

@@ -17,6 +17,7 @@ from clawstream.topics import Topic
 _TIMEOUT_SECONDS = 10.0
 _RETRY_SECONDS = 0.1
 _LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+_EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 
 
 A = TypeVar("A")
@@ -36,8 +37,19 @@ class LagReader:
 
     def ends(self, topics: Sequence[Topic[Any]]) -> dict[str, dict[int, int]]:
         """Next offset to be written, by partition, by topic's bare name; one request for all."""
+        return self._offsets(topics, _LATEST)
+
+    def starts(self, group: str, topics: Sequence[Topic[Any]]) -> dict[str, dict[int, int]]:
+        """Where ``group`` goes on: the offset that it has committed, or the oldest that is still there."""
+        found, committed = self._offsets(topics, _EARLIEST), self.committed(group, topics)
+        return {
+            name: {partition: max(oldest, committed[name].get(partition, 0)) for partition, oldest in oldests.items()}
+            for name, oldests in found.items()
+        }
+
+    def _offsets(self, topics: Sequence[Topic[Any]], which: OffsetSpec) -> dict[str, dict[int, int]]:
         names = {self._settings.name(topic.name): topic.name for topic in topics}
-        wanted = {TopicPartition(name, partition): _LATEST for name in names for partition in self._partitions_of(name)}
+        wanted = {TopicPartition(name, partition): which for name in names for partition in self._partitions_of(name)}
         found: dict[str, dict[int, int]] = {topic.name: {} for topic in topics}
         for entry, offset in self._patiently(lambda: self._list(wanted)).items():
             found[names[entry.topic]][entry.partition] = offset

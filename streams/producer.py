@@ -25,6 +25,7 @@ R = TypeVar("R", bound=Record)
 Headers = dict[str, str]
 
 _POLL_SECONDS = 0.05
+_BY_KEY = -1
 
 
 class Producer:
@@ -68,17 +69,28 @@ class Producer:
         await asyncio.wrap_future(future)
 
     def send_bytes(
-        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers | None = None
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers | None = None,
+        *,
+        partition: int = _BY_KEY,
     ) -> Future[None]:
-        """Queue raw bytes; for dead letters and tombstones."""
+        """Queue raw bytes; for dead letters, tombstones and changelogs. The key says which partition, unless given."""
         deadline = time.monotonic() + self._queue_seconds
-        while (future := self._produce(topic, key, value, headers)) is None:
+        while (future := self._produce(topic, key, value, headers, partition)) is None:
             self._check_queue(topic, deadline)
             time.sleep(_POLL_SECONDS)
         return future
 
     def _produce(
-        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers | None
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers | None,
+        partition: int = _BY_KEY,
     ) -> Future[None] | None:
         """Queue one record; ``None`` when the local queue is full."""
         future: Future[None] = Future()
@@ -93,7 +105,9 @@ class Producer:
 
         packed: list[tuple[str, str | bytes | None]] = list((headers or {}).items())
         try:
-            self._client.produce(topic, value=value, key=key, headers=packed, on_delivery=delivered)
+            self._client.produce(
+                topic, value=value, key=key, headers=packed, partition=partition, on_delivery=delivered
+            )
         except BufferError:
             return None
         except kafka.KafkaException as error:

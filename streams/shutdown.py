@@ -1,8 +1,15 @@
 """Graceful stops: SIGTERM and Ctrl-C set an event that main loops watch; a second one ends the process at once."""
 
+import functools
+import logging
+import os
 import signal
 import threading
+from collections.abc import Awaitable, Callable
 from types import FrameType
+from typing import Any
+
+_log = logging.getLogger(__name__)
 
 
 def stop_event() -> threading.Event:
@@ -18,3 +25,18 @@ def stop_event() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     return event
+
+
+def or_exit(work: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """End the process at once when ``work`` fails, as ``kill -9`` would: nothing is committed on the way out."""
+
+    @functools.wraps(work)
+    async def guarded(*args: Any) -> None:
+        try:
+            await work(*args)
+        except Exception:
+            _log.exception("this worker cannot go on, and ends; what it had not finished is read again")
+            logging.shutdown()
+            os._exit(1)
+
+    return guarded

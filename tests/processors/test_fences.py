@@ -1,7 +1,8 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawstream.processors.fences import Fences
+from clawstream.processors.fences import Fences, GapError
 
 
 def test_a_partition_that_is_read_to_its_end_is_settled_now() -> None:
@@ -36,13 +37,29 @@ def test_an_empty_partition_is_settled() -> None:
     assert fences.settled_ms(3) == 1_000
 
 
-def test_what_was_committed_counts_as_taken_and_never_takes_back() -> None:
+def test_an_assignment_starts_where_others_stopped() -> None:
     fences = Fences()
     fences.took(0, 79)
     fences.start({0: 70, 1: 5})
-    assert fences.taken == {0: 80, 1: 5}
-    fences.reset()
-    assert (fences.taken, fences.settled_ms(0)) == ({}, 0)
+    assert fences.taken == {0: 70, 1: 5}
+    assert fences.settled_ms(0) == 0
+
+
+def test_a_record_that_is_read_again_takes_nothing_back() -> None:
+    fences = Fences()
+    fences.start({0: 3})
+    for offset in (3, 4, 3):
+        fences.expect(0, offset)
+        fences.took(0, offset)
+    assert fences.taken == {0: 5}
+
+
+def test_a_record_that_was_left_out_is_noticed() -> None:
+    fences = Fences()
+    fences.start({0: 3})
+    fences.expect(0, 3)
+    with pytest.raises(GapError, match="record 4 is due, but 6 was read"):
+        fences.expect(0, 6)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["append", "take", "observe"]), st.integers(1, 5))))

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from clawstream.schemas import TOKEN_BYTES, PromptPrefix, Step, tokens_digest, unpack_tokens
+from clawstream.schemas import TOKEN_BYTES, PromptPrefix, Step, encode, tokens_digest, unpack_tokens
 from clawstream.streams.consumer import read_all
 from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings
-from clawstream.topics import FEEDBACK, NEXT_STATES, REJECTED, REWARDS, SAMPLES, STEPS, TRAJECTORIES
+from clawstream.topics import FEEDBACK, NEXT_STATES, REJECTED, REWARDS, SAMPLES, STEPS, TRAJECTORIES, partition_of
 from tests.builders import a_feedback, a_step
 
 pytestmark = pytest.mark.kafka
@@ -111,6 +111,9 @@ def test_steps_and_feedback_become_samples(kafka: KafkaSettings) -> None:
     producer = Producer(kafka, "test")
     step_ids = produce(producer, 4)
     producer.send_bytes(kafka.name("steps"), b"t1", b"garbage").result(timeout=30)
+    elsewhere = (partition_of(b"t1", kafka.partitions) + 1) % kafka.partitions
+    forged = encode(a_step(trajectory_id="t1"))
+    producer.send_bytes(kafka.name("steps"), b"t1", forged, partition=elsewhere).result(timeout=30)
     with workers(kafka, group_size=2) as started:
         assert eventually(lambda: len(read_all(kafka, SAMPLES)) == 4)
         assert started.stop() == [0]
@@ -169,6 +172,17 @@ def test_kill_9_and_a_second_worker_lose_nothing_and_double_nothing(kafka: Kafka
         started.start()
         assert eventually(lambda: len(ends(kafka)) > 600)
         started.kill()
+        assert eventually(lambda: set(ends(kafka)) == step_ids)
+    assert ends(kafka) == Counter(step_ids)
+    producer.close()
+
+
+def test_what_was_read_before_a_rebalance_is_read_again_where_nothing_was_committed(kafka: KafkaSettings) -> None:
+    """Two workers that start together join one after the other: the first reads ahead, then lets go."""
+    producer = Producer(kafka, "test")
+    step_ids = produce(producer, 400)
+    with workers(kafka, group_size=2) as started:
+        started.start()
         assert eventually(lambda: set(ends(kafka)) == step_ids)
     assert ends(kafka) == Counter(step_ids)
     producer.close()

@@ -1,0 +1,50 @@
+"""Everything that a worker writes: outputs, table changes, dead letters.
+
+Invariant: what returns is acknowledged by Kafka. Faust's own producer is not used: it sends table changes one by one.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from concurrent.futures import Future
+
+from clawstream.processors.metrics import OUTPUTS, REJECTIONS
+from clawstream.processors.output import Output
+from clawstream.schemas import Rejection
+from clawstream.streams.producer import Producer
+
+_TIMEOUT_SECONDS = 120.0
+
+Change = tuple[int, bytes, bytes | None]  # partition, key, value; None: the key is gone
+
+
+class Sender:
+    """Sends on behalf of one worker."""
+
+    def __init__(self, producer: Producer) -> None:
+        self._producer = producer
+
+    async def outputs(self, outputs: Iterable[Output]) -> None:
+        """Return once all ``outputs`` are acknowledged. Raises ``KafkaSendError`` when one is not."""
+        sent = []
+        for output in outputs:
+            sent.append(self._producer.send(output.topic, output.record))
+            OUTPUTS.labels(output.topic.name).inc()
+            if isinstance(output.record, Rejection):
+                REJECTIONS.labels(output.record.reason).inc()
+        await _acknowledged(sent)
+
+    async def changes(self, changes: Iterable[tuple[str, Change]]) -> None:
+        """Return once all ``changes`` are in their changelogs, which come first. Raises ``KafkaSendError``."""
+        await _acknowledged(
+            [self._producer.send_bytes(topic, key, value, partition=at) for topic, (at, key, value) in changes]
+        )
+
+
+async def _acknowledged(sent: list[Future[None]]) -> None:
+    if sent:
+        await asyncio.to_thread(_wait, sent)
+
+
+def _wait(sent: list[Future[None]]) -> None:
+    for future in sent:
+        future.result(_TIMEOUT_SECONDS)
