@@ -50,6 +50,7 @@ class Answer:
     logprobs: list[float] = field(default_factory=list)  # nats
     logprob_entries: list[TokenLogprob] = field(default_factory=list)  # kept only for a client that wants them
     reported_spans: list[ReportedSpan] | None = None
+    not_continued: str | None = None  # why the node did not go on from the tokens that it was given
     first_token_at: datetime | None = None
     last_token_at: datetime | None = None
     keep_entries: bool = False
@@ -81,6 +82,7 @@ class Answer:
             self.prompt_ids = chunk.prompt_token_ids
         if chunk.usage is not None:
             self.usage = chunk.usage
+        self.not_continued = chunk.clawstream_not_continued or self.not_continued
         self._add_spans(chunk.weight_versions)
         for choice in chunk.choices:
             self._add_choice(choice, at)

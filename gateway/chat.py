@@ -52,8 +52,9 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
             caller.trajectory_id, caller.channel, time.monotonic(), trains=caller.turn_type == "main"
         )
         channel = caller.channel or gateway.trajectories.channel(caller.trajectory_id)
-        call = Call(step_id=new_id(), caller=caller, channel=channel, asked=asked, received_at=received_at)
-        stream = await gateway.node_client.open(caller.trajectory_id, asked)
+        plan = await gateway.continuations.plan(caller.trajectory_id, asked)
+        call = Call(step_id=new_id(), caller=caller, channel=channel, asked=asked, received_at=received_at, plan=plan)
+        stream = await gateway.node_client.open(caller.trajectory_id, asked, plan.known)
         try:
             if asked.stream:
                 return await _streamed(request, gateway, call, stream)

@@ -11,10 +11,11 @@ import msgspec
 
 from clawstream.gateway.errors import invalid
 from clawstream.gateway.reading import shaped
+from clawstream.schemas.continuing import CONTINUES, Continues
 
 DEFAULT_TEMPERATURE = 1.0
 
-_OURS = ("session_id", "turn_type", "session_done")
+_OURS = ("session_id", "turn_type", "session_done", CONTINUES)
 _CAPTURE = frozenset({"stream", "stream_options", "logprobs", "top_logprobs", "return_token_ids"})
 _NOT_SAMPLING = _CAPTURE | {"messages", "tools", "model", "user", "metadata", "store"}
 
@@ -95,8 +96,11 @@ def read_chat(body: dict[str, Any]) -> ChatRequest:
     )
 
 
-def node_body(asked: ChatRequest, model: str) -> bytes:
-    """What is sent to a node that serves ``model``. Raises ``ApiError`` 400 for a number that JSON cannot carry on."""
+def node_body(asked: ChatRequest, model: str, continues: Continues | None = None) -> bytes:
+    """What is sent to a node that serves ``model``, to go on from the tokens of ``continues``.
+
+    Raises ``ApiError`` 400 for a number that JSON cannot carry on.
+    """
     capture = {
         "model": model,
         "stream": True,
@@ -106,6 +110,8 @@ def node_body(asked: ChatRequest, model: str) -> bytes:
         "return_token_ids": True,
         "temperature": asked.temperature,
     }
+    if continues is not None:
+        capture[CONTINUES] = continues.as_json()
     try:
         return msgspec.json.encode(asked.body | capture)
     except (OverflowError, RecursionError, ValueError) as error:

@@ -89,6 +89,7 @@ class Chunk(msgspec.Struct):
     prompt_token_ids: list[TokenId] | None = None
     usage: dict[str, Any] | None = None
     weight_versions: list[ReportedSpan] | None = None
+    clawstream_not_continued: str | None = None  # why the prompt does not begin with the tokens that we gave
     error: Error | None = None
 
 

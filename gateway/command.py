@@ -24,7 +24,8 @@ from clawstream.streams.consumer import Follower
 from clawstream.streams.errors import StreamError
 from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings, SettingsError
-from clawstream.topics import NODES, WEIGHTS
+from clawstream.streams.tail import Tail
+from clawstream.topics import NODES, STEPS, WEIGHTS
 
 _log = logging.getLogger(__name__)
 
@@ -53,14 +54,18 @@ async def serving(settings: GatewaySettings, kafka: KafkaSettings) -> AsyncItera
     """
     nodes = await asyncio.to_thread(Follower, kafka, NODES)
     weights = await asyncio.to_thread(Follower, kafka, WEIGHTS)
+    tail = await asyncio.to_thread(Tail, kafka, STEPS, settings.handover_records) if settings.handover else None
     producer, stop = Producer(kafka, "gateway"), threading.Event()
     try:
         async with node_session(settings) as session:
-            gateway = assemble(settings, kafka, producer, session)
+            gateway = assemble(settings, kafka, producer, session, tail)
             gateway.following += [
                 asyncio.create_task(asyncio.to_thread(follow, nodes, gateway.nodes.apply, stop)),
                 asyncio.create_task(asyncio.to_thread(follow, weights, gateway.versions.apply, stop)),
             ]
+            if gateway.handover is not None:
+                gateway.following.append(asyncio.create_task(asyncio.to_thread(gateway.handover.follow, stop)))
+                await gateway.handover.read_back()
             try:
                 async with _listening(gateway) as url:
                     yield gateway, url

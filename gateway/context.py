@@ -10,8 +10,10 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from clawstream.gateway.continuing import Continuations
 from clawstream.gateway.errors import too_many
 from clawstream.gateway.follow import Nodes, Versions
+from clawstream.gateway.handover import Handover, Others
 from clawstream.gateway.ledger import Ledger
 from clawstream.gateway.metrics import IN_FLIGHT
 from clawstream.gateway.node import NodeClient
@@ -20,8 +22,10 @@ from clawstream.gateway.prefix import PrefixStore
 from clawstream.gateway.sealing import Sealer
 from clawstream.gateway.settings import GatewaySettings
 from clawstream.gateway.trajectories import Trajectories
+from clawstream.schemas import new_id
 from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.tail import Tail
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +39,8 @@ class Gateway:
     nodes: Nodes
     versions: Versions
     prefixes: PrefixStore
+    handover: Handover | None  # None: switched off
+    continuations: Continuations
     trajectories: Trajectories
     ledger: Ledger
     sealer: Sealer
@@ -77,9 +83,13 @@ GATEWAY = web.AppKey("gateway", Gateway)
 
 
 def assemble(
-    settings: GatewaySettings, kafka: KafkaSettings, producer: Producer, session: aiohttp.ClientSession
+    settings: GatewaySettings,
+    kafka: KafkaSettings,
+    producer: Producer,
+    session: aiohttp.ClientSession,
+    tail: Tail | None,
 ) -> Gateway:
-    """A gateway's parts. ``session``: connections to nodes."""
+    """A gateway's parts. ``session``: connections to nodes; ``tail``: what is written to ``steps``."""
     nodes, versions = Nodes(settings.node_seconds), Versions()
     pace = Pace(
         trajectories_per_version=settings.trajectories_per_version,
@@ -87,13 +97,20 @@ def assemble(
         pace_seconds=settings.pace_seconds,
     )
     prefixes = PrefixStore(settings.prefix_tokens, settings.prefix_steps)
-    ledger = Ledger(producer, settings.seal_seconds)
+    writer = new_id()
+    ledger = Ledger(producer, settings.seal_seconds, writer)
+    handover = None
+    if tail is not None:
+        others = Others(settings.handover_mib * 1024 * 1024, writer)
+        handover = Handover(tail, others, prefixes, settings.handover_seconds)
     return Gateway(
         settings=settings,
         kafka=kafka,
         nodes=nodes,
         versions=versions,
         prefixes=prefixes,
+        handover=handover,
+        continuations=Continuations(prefixes, handover),
         trajectories=Trajectories(pace, settings.max_trajectories, lambda: versions.newest),
         ledger=ledger,
         sealer=Sealer(ledger, nodes, prefixes),

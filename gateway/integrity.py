@@ -15,6 +15,7 @@ FlawKind = Literal["disconnect", "abort", "length", "tokens", "logprobs", "usage
 Ended = Literal["disconnect", "abort"]  # how a call ended that did not come to its end
 
 COMPLETE = frozenset({"stop", "tool_calls"})
+_TOKENS_HOLD = ("policy version", "temperature")  # reasons that are found once everything about the tokens held
 
 
 class Flaw(NamedTuple):
@@ -41,6 +42,11 @@ def find_flaw(
         or _bad_spans(spans, len(answer.token_ids))
         or _greedy(temperature)
     )
+
+
+def is_exact(untrainable_reason: str | None) -> bool:
+    """Is the answer complete and are its tokens the sampled ones, so that a prompt may go on from them?"""
+    return untrainable_reason is None or untrainable_reason.startswith(_TOKENS_HOLD)
 
 
 def _incomplete(finish: str) -> Flaw | None:

@@ -15,15 +15,20 @@ from clawstream.topics import Topic
 R = TypeVar("R", bound=Record)
 
 
+WRITER = "gateway"  # header of a record: the process that wrote it
+
+
 class Ledger:
     """The gateway's hand on ``steps`` and ``feedback``."""
 
-    def __init__(self, producer: Producer, seal_seconds: float) -> None:
+    def __init__(self, producer: Producer, seal_seconds: float, writer: str) -> None:
+        """``writer``: names this process in a header of each record, by which it knows its own again."""
         self._producer, self._seal_seconds = producer, seal_seconds
+        self._headers = {WRITER: writer}
 
     async def write(self, topic: Topic[R], record: R) -> None:
         """Return once Kafka has ``record``. Raises ``ApiError`` 503 when it has not said so in time."""
-        sending = asyncio.ensure_future(self._producer.asend(topic, record))
+        sending = asyncio.ensure_future(self._producer.asend(topic, record, self._headers))
         sending.add_done_callback(_look)
         try:
             async with asyncio.timeout(self._seal_seconds):

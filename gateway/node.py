@@ -7,7 +7,7 @@ mixed; and whoever opened a stream closes it, which makes vLLM stop sampling.
 import asyncio
 import io
 from collections import deque
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import aiohttp
 import msgspec
@@ -17,10 +17,12 @@ from clawstream.gateway.chunks import Chunk, read_chunk
 from clawstream.gateway.errors import UPSTREAM, ApiError, NodeError, unavailable
 from clawstream.gateway.follow import Nodes
 from clawstream.gateway.metrics import NODE_RETRIES
+from clawstream.gateway.prefix import Known
 from clawstream.gateway.routing import ranked, serving
 from clawstream.gateway.settings import GatewaySettings
 from clawstream.gateway.sse import SseDecoder
 from clawstream.schemas import NodeStatus
+from clawstream.schemas.continuing import Continues
 
 _DONE = b"[DONE]"
 _JSON = {"Content-Type": "application/json"}
@@ -96,8 +98,8 @@ class NodeClient:
     def __init__(self, settings: GatewaySettings, nodes: Nodes, session: aiohttp.ClientSession) -> None:
         self._settings, self._nodes, self._session = settings, nodes, session
 
-    async def open(self, trajectory_id: str, asked: ChatRequest) -> NodeStream:
-        """The answer of the best live node that takes the call, with its first event there.
+    async def open(self, trajectory_id: str, asked: ChatRequest, known: Known | None = None) -> NodeStream:
+        """The answer of the best live node that takes the call, with its first event there. ``known``: go on from it.
 
         Raises ``ApiError``: 503 when no node took it in time, or what a node answered other than 200.
         """
@@ -105,7 +107,7 @@ class NodeClient:
         deadline = clock() + self._settings.node_wait_seconds
         while True:
             for node in ranked(serving(self._nodes.live(), asked.model), trajectory_id):
-                stream = await self._try(node, node_body(asked, node.model))
+                stream = await self._try(node, node_body(asked, node.model, _continues(known, node)))
                 if stream is not None:
                     return stream
                 NODE_RETRIES.labels(node.node).inc()
@@ -146,25 +148,41 @@ class NodeClient:
         )
 
 
+def _continues(known: Known | None, node: NodeStatus) -> Continues | None:
+    """Another model's tokens are not gone on from."""
+    if known is None or known.model != node.model:
+        return None
+    return Continues(tokens=known.tokens, answer_index=known.message_count)
+
+
 async def _refusal(response: aiohttp.ClientResponse) -> ApiError:
     """A node's own error: its status and its body, in OpenAI's shape."""
     data = await response.content.read(_MAX_ERROR_BYTES)
+    if response.status == 400 and (message := _too_long(data)) is not None:
+        return ApiError(400, message, param="messages", code="context_length_exceeded")
     after = response.headers.get("Retry-After", "")
     return ApiError(
         response.status,
         data.decode(errors="replace")[:2000] or f"the node answered {response.status}",
         kind=UPSTREAM,
-        raw=data if _is_openai_error(data) else None,
+        raw=data if _openai_error(data) is not None else None,
         retry_after_seconds=int(after) if after.isascii() and after.isdigit() else None,
     )
 
 
-def _is_openai_error(data: bytes) -> bool:
+def _too_long(data: bytes) -> str | None:
+    """The node's message where it says that prompt and answer do not fit."""
+    message = (_openai_error(data) or {}).get("message")
+    return message if isinstance(message, str) and "maximum context length" in message else None
+
+
+def _openai_error(data: bytes) -> dict[str, Any] | None:
     try:
         body = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return isinstance(body, dict) and isinstance(body.get("error"), dict)
+        return None
+    error = body.get("error") if isinstance(body, dict) else None
+    return error if isinstance(error, dict) else None
 
 
 def _what(error: Exception) -> str:

@@ -12,6 +12,7 @@ import msgspec
 
 from clawstream.gateway.answer import Answer
 from clawstream.gateway.chat_request import ChatRequest
+from clawstream.gateway.continuing import Plan, why_branched
 from clawstream.gateway.identity import Caller
 from clawstream.gateway.integrity import Ended, Flaw, find_flaw, finish_reason
 from clawstream.gateway.prefix import Stored
@@ -30,6 +31,7 @@ class Call:
     channel: str
     asked: ChatRequest
     received_at: datetime
+    plan: Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,13 @@ def step_of(call: Call, sampled: Sampled, stored: Stored) -> tuple[Step, Flaw | 
         tool_calls_json=_json(answer.tool_messages) if answer.tool_calls else None,
         finish_reason=finish_reason(answer, sampled.ended),
         prompt_prefix=stored.prefix,
+        branch_reason=why_branched(
+            call.plan,
+            pack_tokens(answer.prompt_ids or ()),
+            sampled.before.node,
+            answer.not_continued,
+            stored.prefix is not None,
+        ),
         prompt_tokens=stored.prompt_tokens,
         response_tokens=pack_tokens(answer.token_ids),
         response_logprobs=pack_logprobs(answer.logprobs),

@@ -7,10 +7,11 @@ import time
 
 from clawstream.gateway.answer import Answer
 from clawstream.gateway.follow import Nodes
-from clawstream.gateway.integrity import Ended
+from clawstream.gateway.history import answer_message
+from clawstream.gateway.integrity import Ended, is_exact
 from clawstream.gateway.ledger import Ledger
 from clawstream.gateway.metrics import FIRST_TOKEN_SECONDS, PREFIX_TOKENS, SEAL_SECONDS, STEPS_RECORDED, UNTRAINABLE
-from clawstream.gateway.prefix import Known, PrefixStore, digest_of, shorten
+from clawstream.gateway.prefix import PrefixStore, known_of, shorten
 from clawstream.gateway.record import Call, Sampled, step_of
 from clawstream.schemas import NodeStatus, Step, pack_tokens
 from clawstream.topics import STEPS
@@ -37,15 +38,18 @@ class Sealer:
             FIRST_TOKEN_SECONDS.observe((step.first_token_at - step.received_at).total_seconds())
         if flaw is not None:
             UNTRAINABLE.labels(flaw.kind).inc()
-        elif step.turn_type == "main":
-            self._remember(call, step, prompt)
+        if step.turn_type == "main" and is_exact(step.untrainable_reason):
+            self._remember(call, answer, step, prompt)
 
-    def _remember(self, call: Call, step: Step, prompt: bytes) -> None:
-        known = Known(
-            step_id=step.step_id,
-            tokens=prompt + step.response_tokens,
-            message_count=len(call.asked.messages),
-            tools_digest=digest_of(call.asked.tools),
+    def _remember(self, call: Call, answer: Answer, step: Step, prompt: bytes) -> None:
+        known = known_of(
+            step.step_id,
+            prompt + step.response_tokens,
+            call.asked.messages,
+            answer_message(answer.text, answer.tool_messages),
+            call.asked.tools,
+            call.asked.sampling(),
+            step.model,
         )
         self._prefixes.remember(step.trajectory_id, known)
         PREFIX_TOKENS.set(self._prefixes.token_count)

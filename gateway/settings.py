@@ -30,10 +30,22 @@ class GatewaySettings(Section):
         default=30.0, gt=0, description="longest wait for Kafka's acknowledgement before the call is answered 503"
     )
     drain_seconds: float = Field(default=20.0, ge=0, description="time that calls in flight have to end at a stop")
+    workers: int = Field(default=1, ge=1, le=256, description="processes that share the port")
     prefix_tokens: int = Field(
-        default=16 * 1024 * 1024, ge=0, description="tokens of earlier steps kept to recognise prompts that go on"
+        default=16 * 1024 * 1024, ge=0, description="tokens of earlier steps kept to go on from them exactly"
     )
-    prefix_steps: int = Field(default=4, ge=1, description="earlier steps of one trajectory kept for the same purpose")
+    prefix_steps: int = Field(default=16, ge=1, description="earlier steps of one trajectory kept for the same purpose")
+    handover: bool = Field(
+        default=True,
+        description="follow steps, so that trajectories keep their tokens over several gateways and starts",
+    )
+    handover_mib: int = Field(default=64, ge=1, description="steps of other gateways kept, as they lie in Kafka")
+    handover_records: int = Field(
+        default=2000, ge=0, description="last steps of each partition that are read back at the start"
+    )
+    handover_seconds: float = Field(
+        default=0.2, ge=0, description="longest wait of a call for steps that are in Kafka and not here yet"
+    )
     max_trajectories: int = Field(default=100_000, ge=1, description="trajectories whose channel is remembered")
     trajectories_per_version: int = Field(
         default=0, ge=0, description="train trajectories that one policy version uses up; 0 paces nobody"

@@ -1,6 +1,7 @@
-"""vLLM's OpenAI server whose chat completions say which weight version sampled which token.
+"""vLLM's OpenAI server whose chat completions say which weights sampled which token, and go on from given tokens.
 
-The one file that touches vLLM's Python. vLLM knows the spans of a finished request
+The one file that touches vLLM's Python. A request with ``clawstream_continues`` gets a prompt that begins with those
+tokens (see ``splice.py``), or is rendered whole and says why. vLLM knows the spans of a finished request
 (``CompletionOutput.weight_versions``) and returns them from its token-level route alone; agents use chat completions,
 so here they are added to those: streamed, as a last chunk before ``[DONE]`` without choices; else, as a field of each
 choice. ``end`` is exclusive::
@@ -8,6 +9,7 @@ choice. ``end`` is exclusive::
     {"object": "chat.completion.chunk", "choices": [], "weight_versions": [{"version": "3", "start": 0, "end": 17}]}
 """
 
+import asyncio
 import importlib
 import json
 import sys
@@ -15,10 +17,18 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import fields
+from functools import cached_property
 from typing import Any
 
+import jinja2
 from vllm.entrypoints.openai.chat_completion import serving
+from vllm.entrypoints.serve.engine.protocol import ErrorResponse
+from vllm.exceptions import VLLMClientError
 from vllm.outputs import CompletionOutput
+
+from clawstream.rollout.splice import Message, opening_messages, splice, tail_messages
+from clawstream.schemas import unpack_tokens
+from clawstream.schemas.continuing import CONTINUES, NOT_CONTINUED, Continues
 
 _DONE = "data: [DONE]\n\n"
 _OTHER_DIALECTS = (  # they build on chat completions and would stumble over the additional chunk
@@ -29,7 +39,49 @@ Spans = dict[int, list[dict[str, Any]]]  # index of the choice -> its spans
 
 
 class SpanServingChat(serving.OpenAIServingChat):
-    """Chat completions with weight-version spans."""
+    """Chat completions with weight-version spans, on given tokens where a request says so."""
+
+    async def render_chat_request(self, request: Any) -> Any:
+        """vLLM's, or the given tokens and those of the new messages."""
+        asked = (request.model_extra or {}).pop(CONTINUES, None)
+        if asked is not None:
+            try:
+                token_ids = await self._continued(request, Continues.from_json(asked))
+                request.kv_transfer_params = (request.kv_transfer_params or {}) | {"prompt_token_ids": token_ids}
+            except (VLLMClientError, ValueError, TypeError, LookupError, jinja2.TemplateError) as reason:
+                request.model_extra[NOT_CONTINUED] = str(reason)  # rendered whole, it says itself what is wrong with it
+        return await super().render_chat_request(request)
+
+    async def _continued(self, request: Any, asked: Continues) -> list[int]:
+        """The prompt. Raises, for whatever reason, when it cannot be made."""
+        messages = request.messages = [_settled(message) for message in request.messages]
+        tail = tail_messages(messages, asked.answer_index)
+        opening_ids, tail_ids = await asyncio.gather(
+            self._rendered(request, opening_messages(), add_generation_prompt=False), self._rendered(request, tail)
+        )
+        token_ids = splice(unpack_tokens(asked.tokens).tolist(), opening_ids, tail_ids, self._ends)
+        room = request.max_completion_tokens or request.max_tokens or 1
+        if len(token_ids) + room > self.model_config.max_model_len:
+            raise ValueError(
+                f"{len(token_ids)} tokens and {room} for the answer are more than {self.model_config.max_model_len}"
+            )
+        return token_ids
+
+    async def _rendered(self, request: Any, messages: list[Message], **changed: Any) -> list[int]:
+        changes = {"messages": messages, "kv_transfer_params": None, **changed}
+        result = await self.online_renderer.render_chat(request.model_copy(update=changes))
+        if isinstance(result, ErrorResponse):
+            raise ValueError(result.error.message)
+        _, (engine_input,) = result
+        return list(self._extract_prompt_components(engine_input).token_ids or ())
+
+    @cached_property
+    def _ends(self) -> frozenset[int]:
+        """Tokens that end a turn: what vLLM itself stops at."""
+        named = self.model_config.try_get_generation_config().get("eos_token_id")
+        listed = named if isinstance(named, list) else [named]
+        own = getattr(self.renderer.tokenizer, "eos_token_id", None)
+        return frozenset(end for end in (own, *listed) if end is not None)
 
     async def chat_completion_stream_generator(
         self,
@@ -51,6 +103,8 @@ class SpanServingChat(serving.OpenAIServingChat):
                     for index, found in sorted(spans.items()):
                         which = {"index": index} if (request.n or 1) > 1 else {}
                         yield f"data: {json.dumps(chunk | which | {'choices': [], 'weight_versions': found})}\n\n"
+                    if (why := (request.model_extra or {}).get(NOT_CONTINUED)) is not None:
+                        yield f"data: {json.dumps(chunk | {'choices': [], NOT_CONTINUED: why})}\n\n"
                 yield line
 
     async def chat_completion_full_generator(
@@ -64,6 +118,12 @@ class SpanServingChat(serving.OpenAIServingChat):
         for choice in getattr(response, "choices", ()):
             choice.weight_versions = spans.get(choice.index)
         return response
+
+
+def _settled(message: Any) -> Message:
+    """``message`` with lists where validation has left iterators that can be read once."""
+    once = (str, list, dict, type(None), bool, int, float)
+    return {key: value if isinstance(value, once) else list(value) for key, value in message.items()}
 
 
 async def _watch(results: AsyncGenerator[Any, None], spans: Spans) -> AsyncGenerator[Any, None]:

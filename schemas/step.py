@@ -65,3 +65,7 @@ class Step(Record, frozen=True, kw_only=True):
     response_token_count: Annotated[int, says("usage: tokens sampled")]
     trainable: Annotated[bool, says("true when the integrity check held and the answer is complete")]
     untrainable_reason: Annotated[str | None, says("why the step must not train; null when it may")]
+    branch_reason: Annotated[
+        str | None,
+        says("why the prompt does not go on from the last answer in its messages; null: it does, or it is the first"),
+    ] = None

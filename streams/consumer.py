@@ -114,7 +114,7 @@ class Follower(Generic[R]):
         self._client.assign(
             [
                 kafka.TopicPartition(settings.name(topic.name), partition, kafka.OFFSET_BEGINNING)
-                for partition in _partitions(self._client, settings.name(topic.name))
+                for partition in partitions_of(self._client, settings.name(topic.name))
             ]
         )
         self._behind = {entry.partition for entry in self._client.assignment()}
@@ -160,7 +160,8 @@ def read_all(settings: KafkaSettings, topic: Topic[R]) -> list[R]:
         follower.close()
 
 
-def _partitions(client: kafka.Consumer, topic: str, timeout_seconds: float = 30.0) -> list[int]:
+def partitions_of(client: kafka.Consumer, topic: str, timeout_seconds: float = 30.0) -> list[int]:
+    """The partitions of ``topic`` by its name on the cluster. Raises ``KafkaUnreachableError``."""
     try:
         described: Any = client.list_topics(topic, timeout=timeout_seconds).topics[topic]
     except kafka.KafkaException as error:

@@ -59,11 +59,11 @@ class Producer:
         """Queue ``record``; the future resolves once every in-sync replica has it. Raises ``CodecError`` at once."""
         return self.send_bytes(self._settings.name(topic.name), topic.key(record).encode(), encode(record))
 
-    async def asend(self, topic: Topic[R], record: R) -> None:
+    async def asend(self, topic: Topic[R], record: R, headers: Headers | None = None) -> None:
         """Send and wait for the acknowledgement without blocking the event loop."""
         name, key, value = self._settings.name(topic.name), topic.key(record).encode(), encode(record)
         deadline = time.monotonic() + self._queue_seconds
-        while (future := self._produce(name, key, value, None)) is None:
+        while (future := self._produce(name, key, value, headers)) is None:
             self._check_queue(name, deadline)
             await asyncio.sleep(_POLL_SECONDS)
         await asyncio.wrap_future(future)

@@ -63,10 +63,10 @@ async def test_the_registry_answers_as_confluents(kafka: KafkaSettings) -> None:
         status, subjects = await client.get("/registry/subjects")
         assert (status, len(subjects)) == (200, len(CATALOGUE))
         assert subject in subjects
-        assert await client.get(f"/registry/subjects/{subject}/versions") == (200, [1])
+        assert await client.get(f"/registry/subjects/{subject}/versions") == (200, [1, 2])
         status, latest = await client.get(f"/registry/subjects/{subject}/versions/latest")
-        assert (status, latest["subject"], latest["version"]) == (200, subject, 1)
-        assert await client.get(f"/registry/subjects/{subject}/versions/1") == (200, latest)
+        assert (status, latest["subject"], latest["version"]) == (200, subject, 2)
+        assert await client.get(f"/registry/subjects/{subject}/versions/2") == (200, latest)
         status, found = await client.get(f"/registry/schemas/ids/{latest['id']}")
         assert json.loads(found["schema"]) == by_id()[latest["id"]].schema
         for path, code in (

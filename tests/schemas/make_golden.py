@@ -34,6 +34,7 @@ def examples() -> list[Record]:
             reasoning="because",
             untrainable_reason="length",
             trainable=False,
+            branch_reason="edited: message 3 is an answer that no known step gave",
         ),
         a_feedback(feedback_id=fixed, channel="val", step_id="s1", reward=-0.5, group_size=8, detail_json='{"a": "ü"}'),
         NextState(next_state_id="n1", trajectory_id="t1", step_id="s1", tenant="default", messages_json="[1]", at=NOON),

@@ -1,0 +1,108 @@
+"""The end of a topic, as it is written on: raw records, in no group.
+
+Invariant: nothing is decoded and nothing is kept here, so following a topic costs little; :meth:`Tail.reached` never
+names an offset whose record has not been handed out.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import confluent_kafka as kafka
+
+from clawstream.streams.consumer import partitions_of
+from clawstream.streams.errors import KafkaUnreachableError, StreamError
+from clawstream.streams.settings import KafkaSettings
+from clawstream.topics import Topic, partition_of
+
+_FOLLOW = {"group.id": "unused", "enable.auto.commit": False, "enable.partition.eof": True}
+_TIMEOUT_SECONDS = 30.0
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawRecord:
+    """A record as it lies in the log."""
+
+    key: str
+    value: bytes
+    headers: dict[str, bytes]
+
+
+class Tail:
+    """Follows ``topic`` from at most ``max_records`` before the end of each partition."""
+
+    def __init__(self, settings: KafkaSettings, topic: Topic[Any], max_records: int) -> None:
+        self._name = settings.name(topic.name)
+        self._client = kafka.Consumer({"bootstrap.servers": settings.bootstrap_servers} | _FOLLOW)
+        partitions = partitions_of(self._client, self._name)
+        self._handed: dict[int, int] = {}
+        self._reached: dict[int, int] = {}
+        starts = []
+        for partition in partitions:
+            low, high = self._watermarks(partition, _TIMEOUT_SECONDS)
+            self._reached[partition] = self._handed[partition] = max(low, high - max_records)
+            starts.append(kafka.TopicPartition(self._name, partition, self._reached[partition]))
+        self._client.assign(starts)
+
+    def poll(self, timeout_seconds: float) -> list[RawRecord]:
+        """Records that arrive within the time; perhaps none. Those handed out before count as reached from now on."""
+        self._reached = dict(self._handed)
+        first = self._client.poll(timeout_seconds)
+        if first is None:
+            return []
+        messages = [first, *self._client.consume(_BATCH, 0)]  # consume() alone would wait for a full batch
+        found = [record for message in messages if (record := self._take(message)) is not None]
+        if not found:
+            self._reached = dict(self._handed)
+        return found
+
+    def partition(self, key: str) -> int:
+        """The partition in which records with ``key`` lie."""
+        return partition_of(key.encode(), len(self._handed))
+
+    def reached(self, partition: int) -> int:
+        """Everything before this offset was handed out and taken in."""
+        return self._reached[partition]
+
+    def end(self, partition: int, timeout_seconds: float) -> int:
+        """The next offset that will be written, as the broker says now. Raises ``KafkaUnreachableError``."""
+        return self._watermarks(partition, timeout_seconds)[1]
+
+    def ends(self) -> dict[int, int]:
+        """:meth:`end` of every partition."""
+        return {partition: self.end(partition, _TIMEOUT_SECONDS) for partition in self._handed}
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def _take(self, message: kafka.Message) -> RawRecord | None:
+        error, partition, offset = message.error(), message.partition() or 0, message.offset() or 0
+        if error is not None:
+            if error.code() == kafka.KafkaError._PARTITION_EOF:
+                self._handed[partition] = max(self._handed[partition], offset)
+            elif error.fatal():
+                raise StreamError(f"topic {self._name} cannot be read any more: {error.str()}")
+            return None  # librdkafka retries the others by itself
+        self._handed[partition] = offset + 1
+        key, value = message.key(), message.value()
+        if not isinstance(key, bytes) or value is None:
+            return None
+        headers = {name: content for name, content in _headers(message) if isinstance(content, bytes)}
+        return RawRecord(key=key.decode(errors="replace"), value=value, headers=headers)
+
+    def _watermarks(self, partition: int, timeout_seconds: float) -> tuple[int, int]:
+        place = kafka.TopicPartition(self._name, partition)
+        try:
+            found = self._client.get_watermark_offsets(place, timeout=timeout_seconds, cached=False)
+        except kafka.KafkaException as error:
+            raise KafkaUnreachableError(f"the end of {self._name} is not known: {error.args[0]}") from error
+        if found is None:
+            raise KafkaUnreachableError(f"the end of {self._name} was not told in {timeout_seconds:g} s")
+        low, high = found
+        return low, high
+
+
+def _headers(message: kafka.Message) -> list[tuple[str, str | bytes | None]]:
+    found = message.headers()
+    return found if isinstance(found, list) else []
