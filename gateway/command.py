@@ -11,7 +11,8 @@ import logging
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable
-from typing import cast
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
 
 from aiohttp import web
 
@@ -20,6 +21,8 @@ from clawstream.gateway.context import Gateway, assemble
 from clawstream.gateway.follow import follow
 from clawstream.gateway.node import node_session
 from clawstream.gateway.settings import GatewaySettings
+from clawstream.gateway.workers import run_workers
+from clawstream.schemas import NodeStatus, WeightVersion
 from clawstream.streams.consumer import Follower
 from clawstream.streams.errors import StreamError
 from clawstream.streams.producer import Producer
@@ -33,9 +36,15 @@ _log = logging.getLogger(__name__)
 def run(settings: GatewaySettings, kafka: KafkaSettings) -> int:
     """Serve until SIGTERM or Ctrl-C. Raises ``SettingsError`` for an open address without a key."""
     require_key(settings)
+    if settings.workers > 1:
+        return run_workers(settings, kafka, _work)
+    _work(settings, kafka)
+    return 0
+
+
+def _work(settings: GatewaySettings, kafka: KafkaSettings) -> None:
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(settings, kafka))
-    return 0
 
 
 def require_key(settings: GatewaySettings) -> None:
@@ -55,25 +64,37 @@ async def serving(settings: GatewaySettings, kafka: KafkaSettings) -> AsyncItera
     nodes = await asyncio.to_thread(Follower, kafka, NODES)
     weights = await asyncio.to_thread(Follower, kafka, WEIGHTS)
     tail = await asyncio.to_thread(Tail, kafka, STEPS, settings.handover_records) if settings.handover else None
-    producer, stop = Producer(kafka, "gateway"), threading.Event()
+    producer = Producer(kafka, "gateway")
     try:
         async with node_session(settings) as session:
             gateway = assemble(settings, kafka, producer, session, tail)
-            gateway.following += [
-                asyncio.create_task(asyncio.to_thread(follow, nodes, gateway.nodes.apply, stop)),
-                asyncio.create_task(asyncio.to_thread(follow, weights, gateway.versions.apply, stop)),
-            ]
-            if gateway.handover is not None:
-                gateway.following.append(asyncio.create_task(asyncio.to_thread(gateway.handover.follow, stop)))
-                await gateway.handover.read_back()
-            try:
-                async with _listening(gateway) as url:
-                    yield gateway, url
-            finally:
-                stop.set()
-                await asyncio.gather(*gateway.following)
+            async with _following(gateway, nodes, weights), _listening(gateway) as url:
+                yield gateway, url
     finally:
         await asyncio.to_thread(producer.close)
+
+
+@contextlib.asynccontextmanager
+async def _following(
+    gateway: Gateway, nodes: Follower[NodeStatus], weights: Follower[WeightVersion]
+) -> AsyncIterator[None]:
+    """Threads of their own (those of asyncio are few, and others wait for them) that follow the topics."""
+    stop, loop = threading.Event(), asyncio.get_running_loop()
+    follows: list[Callable[[], None]] = [
+        lambda: follow(nodes, gateway.nodes.apply, stop),
+        lambda: follow(weights, gateway.versions.apply, stop),
+    ]
+    if (handover := gateway.handover) is not None:
+        follows.append(lambda: handover.follow(stop))
+    with ThreadPoolExecutor(len(follows), thread_name_prefix="follow") as threads:
+        gateway.following += [loop.run_in_executor(threads, each) for each in follows]
+        try:
+            if handover is not None:
+                await handover.read_back()
+            yield
+        finally:
+            stop.set()
+            await asyncio.gather(*gateway.following)
 
 
 @contextlib.asynccontextmanager
@@ -85,7 +106,8 @@ async def _listening(gateway: Gateway) -> AsyncIterator[str]:
     await runner.setup()
     try:
         try:
-            await web.TCPSite(runner, settings.host, settings.port).start()
+            shared = True if settings.workers > 1 else None  # None: as the system has it
+            await web.TCPSite(runner, settings.host, settings.port, reuse_port=shared).start()
         except OSError as error:
             raise StreamError(f"cannot listen on {settings.host} port {settings.port}: {error.strerror}") from error
         host, port = runner.addresses[0][:2]
@@ -102,7 +124,8 @@ async def _serve(settings: GatewaySettings, kafka: KafkaSettings) -> None:
     async with serving(settings, kafka) as (gateway, url):
         _log.info("serving at %s/v1", url)
         stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait({stopped, *gateway.following}, return_when=asyncio.FIRST_COMPLETED)
+        ends: list[asyncio.Future[Any]] = [stopped, *gateway.following]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         _log.info("stopping: calls in flight have %g s to end", settings.drain_seconds)
 

@@ -46,7 +46,7 @@ class Gateway:
     sealer: Sealer
     node_client: NodeClient
     in_flight: int = 0
-    following: list[asyncio.Task[None]] = field(default_factory=list)  # the threads that follow topics
+    following: list[asyncio.Future[None]] = field(default_factory=list)  # the threads that follow topics
     _later: set[asyncio.Task[None]] = field(default_factory=set)
 
     @contextmanager

@@ -23,6 +23,7 @@ from clawstream.gateway.history import (
     settings_digest,
     tools_digest,
 )
+from clawstream.gateway.metrics import CATCH_UPS
 from clawstream.gateway.prefix import Known, PrefixStore
 
 
@@ -48,7 +49,8 @@ class Continuations:
         found = plan(asked, trajectory_id, self._store)
         if is_complete(found):
             return found
-        await self._handover.catch_up(trajectory_id)
+        reached = await self._handover.catch_up(trajectory_id)
+        CATCH_UPS.labels("yes" if reached else "no").inc()
         return plan(asked, trajectory_id, self._store) if self._handover.learn(trajectory_id) else found
 
 

@@ -17,6 +17,10 @@ SEAL_SECONDS = Histogram(
 STEPS_RECORDED = Counter("clawstream_gateway_steps", "Steps recorded", ["turn_type", "continues"])
 UNTRAINABLE = Counter("clawstream_gateway_untrainable_steps", "Steps recorded that may not train", ["kind"])
 NODE_RETRIES = Counter("clawstream_gateway_node_retries", "Calls that had to go to another node", ["node"])
-IN_FLIGHT = Gauge("clawstream_gateway_in_flight", "Model calls under way")
-NODES_LIVE = Gauge("clawstream_gateway_nodes_live", "Nodes to which calls may go")
-PREFIX_TOKENS = Gauge("clawstream_gateway_prefix_tokens", "Tokens of earlier steps held in memory")
+IN_FLIGHT = Gauge("clawstream_gateway_in_flight", "Model calls under way", multiprocess_mode="liveall")
+NODES_LIVE = Gauge("clawstream_gateway_nodes_live", "Nodes to which calls may go", multiprocess_mode="liveall")
+PREFIX_TOKENS = Gauge(
+    "clawstream_gateway_prefix_tokens", "Tokens of earlier steps held in memory", multiprocess_mode="liveall"
+)
+BRANCHES = Counter("clawstream_gateway_branches", "Steps that start a branch", ["reason"])
+CATCH_UPS = Counter("clawstream_gateway_catch_ups", "Calls that waited for the log", ["reached"])

@@ -10,7 +10,14 @@ from clawstream.gateway.follow import Nodes
 from clawstream.gateway.history import answer_message
 from clawstream.gateway.integrity import Ended, is_exact
 from clawstream.gateway.ledger import Ledger
-from clawstream.gateway.metrics import FIRST_TOKEN_SECONDS, PREFIX_TOKENS, SEAL_SECONDS, STEPS_RECORDED, UNTRAINABLE
+from clawstream.gateway.metrics import (
+    BRANCHES,
+    FIRST_TOKEN_SECONDS,
+    PREFIX_TOKENS,
+    SEAL_SECONDS,
+    STEPS_RECORDED,
+    UNTRAINABLE,
+)
 from clawstream.gateway.prefix import PrefixStore, known_of, shorten
 from clawstream.gateway.record import Call, Sampled, step_of
 from clawstream.schemas import NodeStatus, Step, pack_tokens
@@ -34,6 +41,8 @@ class Sealer:
         await self._ledger.write(STEPS, step)
         SEAL_SECONDS.observe(time.perf_counter() - started)
         STEPS_RECORDED.labels(step.turn_type, "no" if step.prompt_prefix is None else "yes").inc()
+        if step.branch_reason is not None:
+            BRANCHES.labels(step.branch_reason.partition(":")[0]).inc()
         if step.first_token_at is not None:
             FIRST_TOKEN_SECONDS.observe((step.first_token_at - step.received_at).total_seconds())
         if flaw is not None:

@@ -1,10 +1,14 @@
 """``/healthz``, ``/metrics`` and ``/v1/models``."""
 
+import os
+
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from clawstream.gateway.context import GATEWAY
 from clawstream.gateway.metrics import NODES_LIVE
+from clawstream.gateway.workers import METRICS_FOLDER
 
 
 async def healthz(request: web.Request) -> web.Response:
@@ -15,7 +19,16 @@ async def healthz(request: web.Request) -> web.Response:
 async def metrics(request: web.Request) -> web.Response:
     """Prometheus metrics."""
     NODES_LIVE.set(len(request.app[GATEWAY].nodes.live()))
-    return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return web.Response(body=_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _latest() -> bytes:
+    """What this process has counted; with several workers, what all have."""
+    if METRICS_FOLDER not in os.environ:
+        return generate_latest()
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
 
 
 async def models(request: web.Request) -> web.Response:

@@ -4,6 +4,7 @@ Invariant: nothing is decoded and nothing is kept here, so following a topic cos
 names an offset whose record has not been handed out.
 """
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from clawstream.topics import Topic, partition_of
 _FOLLOW = {"group.id": "unused", "enable.auto.commit": False, "enable.partition.eof": True}
 _TIMEOUT_SECONDS = 30.0
 _BATCH = 500
+_RETRY_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,7 @@ class Tail:
         self._reached: dict[int, int] = {}
         starts = []
         for partition in partitions:
-            low, high = self._watermarks(partition, _TIMEOUT_SECONDS)
+            low, high = self._first_watermarks(partition)
             self._reached[partition] = self._handed[partition] = max(low, high - max_records)
             starts.append(kafka.TopicPartition(self._name, partition, self._reached[partition]))
         self._client.assign(starts)
@@ -90,6 +92,17 @@ class Tail:
             return None
         headers = {name: content for name, content in _headers(message) if isinstance(content, bytes)}
         return RawRecord(key=key.decode(errors="replace"), value=value, headers=headers)
+
+    def _first_watermarks(self, partition: int) -> tuple[int, int]:
+        """A cluster that is just electing leaders is asked again for a while."""
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
+        while True:
+            try:
+                return self._watermarks(partition, _TIMEOUT_SECONDS)
+            except KafkaUnreachableError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_RETRY_SECONDS)
 
     def _watermarks(self, partition: int, timeout_seconds: float) -> tuple[int, int]:
         place = kafka.TopicPartition(self._name, partition)

@@ -8,6 +8,9 @@ import pytest
 from clawstream.streams.admin import create_missing
 from clawstream.streams.broker import LocalBroker
 from clawstream.streams.settings import KafkaSettings
+from tests.vllm_node import node
+
+__all__ = ["broker", "kafka", "node"]
 
 
 @pytest.fixture(scope="session")
