@@ -83,7 +83,7 @@ class Handover:
         """Wait until the end of the log as it is now has been seen, some seconds at most: a start must not hang."""
         with contextlib.suppress(TimeoutError, KafkaUnreachableError):
             async with asyncio.timeout(_READ_BACK_SECONDS):
-                for partition, end in (await asyncio.to_thread(self._tail.ends)).items():
+                for partition, end in (await self._tail.ends()).items():
                     await self._reach(partition, end)
 
     def learn(self, trajectory_id: str) -> bool:
@@ -99,7 +99,7 @@ class Handover:
         partition = self._tail.partition(trajectory_id)
         with contextlib.suppress(TimeoutError, KafkaUnreachableError):
             async with asyncio.timeout(self._seconds):
-                end = await asyncio.to_thread(self._tail.end, partition, self._seconds)
+                end = await self._tail.end(partition)
                 await self._reach(partition, end)
                 return True
         return False

@@ -4,11 +4,13 @@ Invariant: nothing is decoded and nothing is kept here, so following a topic cos
 names an offset whose record has not been handed out.
 """
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import Any
 
 import confluent_kafka as kafka
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from clawstream.streams.consumer import partitions_of
 from clawstream.streams.errors import KafkaUnreachableError, StreamError
@@ -16,6 +18,7 @@ from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import Topic, partition_of
 
 _FOLLOW = {"group.id": "unused", "enable.auto.commit": False, "enable.partition.eof": True}
+_LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _TIMEOUT_SECONDS = 30.0
 _BATCH = 500
 _RETRY_SECONDS = 0.1
@@ -36,6 +39,9 @@ class Tail:
     def __init__(self, settings: KafkaSettings, topic: Topic[Any], max_records: int) -> None:
         self._name = settings.name(topic.name)
         self._client = kafka.Consumer({"bootstrap.servers": settings.bootstrap_servers} | _FOLLOW)
+        self._admin = AdminClient(
+            {"bootstrap.servers": settings.bootstrap_servers}
+        )  # a client that polls blocks others
         partitions = partitions_of(self._client, self._name)
         self._handed: dict[int, int] = {}
         self._reached: dict[int, int] = {}
@@ -66,13 +72,19 @@ class Tail:
         """Everything before this offset was handed out and taken in."""
         return self._reached[partition]
 
-    def end(self, partition: int, timeout_seconds: float) -> int:
+    async def end(self, partition: int) -> int:
         """The next offset that will be written, as the broker says now. Raises ``KafkaUnreachableError``."""
-        return self._watermarks(partition, timeout_seconds)[1]
+        place = kafka.TopicPartition(self._name, partition)
+        asked = self._admin.list_offsets({place: _LATEST}, request_timeout=_TIMEOUT_SECONDS)[place]
+        try:
+            return int((await asyncio.wrap_future(asked)).offset)
+        except kafka.KafkaException as error:
+            raise KafkaUnreachableError(f"the end of {self._name} is not known: {error.args[0]}") from error
 
-    def ends(self) -> dict[int, int]:
+    async def ends(self) -> dict[int, int]:
         """:meth:`end` of every partition."""
-        return {partition: self.end(partition, _TIMEOUT_SECONDS) for partition in self._handed}
+        found = await asyncio.gather(*(self.end(partition) for partition in self._handed))
+        return dict(zip(self._handed, found, strict=True))
 
     def close(self) -> None:
         """Close the connection."""
@@ -98,20 +110,20 @@ class Tail:
         deadline = time.monotonic() + _TIMEOUT_SECONDS
         while True:
             try:
-                return self._watermarks(partition, _TIMEOUT_SECONDS)
+                return self._watermarks(partition)
             except KafkaUnreachableError:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(_RETRY_SECONDS)
 
-    def _watermarks(self, partition: int, timeout_seconds: float) -> tuple[int, int]:
+    def _watermarks(self, partition: int) -> tuple[int, int]:
         place = kafka.TopicPartition(self._name, partition)
         try:
-            found = self._client.get_watermark_offsets(place, timeout=timeout_seconds, cached=False)
+            found = self._client.get_watermark_offsets(place, timeout=_TIMEOUT_SECONDS, cached=False)
         except kafka.KafkaException as error:
             raise KafkaUnreachableError(f"the end of {self._name} is not known: {error.args[0]}") from error
         if found is None:
-            raise KafkaUnreachableError(f"the end of {self._name} was not told in {timeout_seconds:g} s")
+            raise KafkaUnreachableError(f"the end of {self._name} was not told in {_TIMEOUT_SECONDS:g} s")
         low, high = found
         return low, high
 

@@ -1,0 +1,76 @@
+"""Several processes on one port: they share trajectories, are started again, stop together and are counted together."""
+
+import asyncio
+import os
+import re
+import signal
+from typing import Any
+
+import aiohttp
+import pytest
+
+from clawstream.gateway.settings import GatewaySettings
+from clawstream.gateway.workers import share
+from clawstream.processors.sequences import resolve
+from clawstream.streams.consumer import read_all
+from clawstream.streams.settings import KafkaSettings
+from clawstream.topics import STEPS
+from tests.gateway.fake_node import announce, running, status_of
+from tests.gateway.going_on import a_node
+from tests.gateway.processes import gateway_process
+
+
+def test_a_worker_gets_its_share_of_the_pace() -> None:
+    settings = share(GatewaySettings(workers=3, trajectories_per_version=10), 81)
+    assert (settings.trajectories_per_version, settings.port, settings.workers) == (4, 81, 3)
+    assert share(GatewaySettings(workers=2), 81).trajectories_per_version == 0
+
+
+async def call(url: str, trajectory: str, messages: list[Any]) -> dict[str, Any]:
+    """One call on a connection of its own, so that any worker may get it."""
+    async with aiohttp.ClientSession() as http:
+        target = f"{url}/{trajectory}/g/v1/chat/completions"
+        async with http.post(target, json={"messages": messages}) as answer:
+            assert answer.status == 200, await answer.text()
+            return dict((await answer.json())["choices"][0]["message"])
+
+
+async def metrics(url: str) -> str:
+    async with aiohttp.ClientSession() as http, http.get(f"{url}/metrics") as answer:
+        return await answer.text()
+
+
+def pids(text: str) -> set[int]:
+    return {int(pid) for pid in re.findall(r'clawstream_gateway_nodes_live{pid="(\d+)"}', text)}
+
+
+async def until_two_workers(url: str, without: int = 0) -> set[int]:
+    for _ in range(300):
+        text = await metrics(url)  # of one worker, which shows all that have been asked so far
+        if len(pids(text)) == 2 and without not in pids(text):
+            return pids(text)
+        await asyncio.sleep(0.1)
+    raise AssertionError(text)
+
+
+@pytest.mark.kafka
+async def test_workers_share_trajectories_and_are_replaced(kafka: KafkaSettings) -> None:
+    messages: list[Any] = [{"role": "user", "content": "hi"}]
+    async with running(a_node()) as node:
+        await announce(kafka, status_of(node))
+        async with gateway_process(kafka, "--workers", "2", "--node-seconds", "300") as (process, url):
+            found = await until_two_workers(url)
+            for turn in range(8):
+                if turn == 4:
+                    killed = found.pop()
+                    os.kill(killed, signal.SIGKILL)
+                    await until_two_workers(url, without=killed)
+                messages += [await call(url, "t", messages), {"role": "user", "content": f"{turn}?"}]
+            counted = re.findall(r"gateway_steps_total{.*?} ([\d.]+)", await metrics(url))
+            assert sum(map(float, counted)) == 8
+            process.send_signal(signal.SIGTERM)
+            assert await asyncio.wait_for(process.wait(), 20) == 0
+    steps = await asyncio.to_thread(read_all, kafka, STEPS)
+    assert [step.branch_reason for step in steps] == [None] * 8
+    (sequence,) = resolve(steps).sequences
+    assert len(sequence.responses) == 8
