@@ -33,12 +33,20 @@ def tail_messages(messages: Sequence[Message], answer_index: int) -> list[Messag
     return [*opening_messages(), _stand_in(messages[answer_index]), *messages[answer_index + 1 :]]
 
 
+def closes(opening: Sequence[int], answered: Sequence[int], ends: frozenset[int]) -> bool:
+    """Does the template end an answer with one of ``ends``? Else what looks like its end belongs to a later message.
+
+    ``opening``, ``answered``: the opening rendered, without and with the stand-in of the answer.
+    """
+    return any(token in ends for token in answered[len(opening) :])
+
+
 def splice(earlier: Sequence[int], opening: Sequence[int], tail: Sequence[int], ends: frozenset[int]) -> list[int]:
     """``earlier`` and what ``tail`` holds after the answer's turn.
 
     ``opening`` and ``tail``: the rendered messages, the first without a generation prompt. ``ends``: ids that end a
     turn. Where ``earlier`` does not end with one (a stop string ended the answer), the template's own goes between.
-    Raises ``ValueError`` when the renderings do not fit together.
+    The template :func:`closes` answers. Raises ``ValueError`` when the renderings do not fit together.
     """
     if list(tail[: len(opening)]) != list(opening):
         raise ValueError("the template renders earlier messages differently once others follow")

@@ -26,7 +26,7 @@ from vllm.entrypoints.serve.engine.protocol import ErrorResponse
 from vllm.exceptions import VLLMClientError
 from vllm.outputs import CompletionOutput
 
-from clawstream.rollout.splice import Message, opening_messages, splice, tail_messages
+from clawstream.rollout.splice import Message, closes, opening_messages, splice, tail_messages
 from clawstream.schemas import unpack_tokens
 from clawstream.schemas.continuing import CONTINUES, NOT_CONTINUED, Continues
 
@@ -59,6 +59,8 @@ class SpanServingChat(serving.OpenAIServingChat):
         opening_ids, tail_ids = await asyncio.gather(
             self._rendered(request, opening_messages(), add_generation_prompt=False), self._rendered(request, tail)
         )
+        if not await self._closes(request, opening_ids, tail[: len(opening_messages()) + 1]):
+            raise ValueError("the template ends an answer with no token that ends a turn")
         token_ids = splice(unpack_tokens(asked.tokens).tolist(), opening_ids, tail_ids, self._ends)
         room = request.max_completion_tokens or request.max_tokens or 1
         if len(token_ids) + room > self.model_config.max_model_len:
@@ -67,6 +69,14 @@ class SpanServingChat(serving.OpenAIServingChat):
             )
         return token_ids
 
+    async def _closes(self, request: Any, opening_ids: list[int], answered: list[Message]) -> bool:
+        """Does the template end answers, those with calls and those without? Asked once of each."""
+        kind = "tool_calls" in answered[-1]
+        if kind not in self._closing:
+            answered_ids = await self._rendered(request, answered, add_generation_prompt=False)
+            self._closing[kind] = closes(opening_ids, answered_ids, self._ends)
+        return self._closing[kind]
+
     async def _rendered(self, request: Any, messages: list[Message], **changed: Any) -> list[int]:
         changes = {"messages": messages, "kv_transfer_params": None, **changed}
         result = await self.online_renderer.render_chat(request.model_copy(update=changes))
@@ -74,6 +84,10 @@ class SpanServingChat(serving.OpenAIServingChat):
             raise ValueError(result.error.message)
         _, (engine_input,) = result
         return list(self._extract_prompt_components(engine_input).token_ids or ())
+
+    @cached_property
+    def _closing(self) -> dict[bool, bool]:
+        return {}
 
     @cached_property
     def _ends(self) -> frozenset[int]:

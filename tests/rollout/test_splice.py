@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawstream.rollout.splice import opening_messages, splice, tail_messages
+from clawstream.rollout.splice import closes, opening_messages, splice, tail_messages
 
 END = 1
 PLAIN = (
@@ -85,6 +85,13 @@ def test_a_template_that_moves_earlier_text_is_not_spliced() -> None:
     ]
     with pytest.raises(ValueError, match="differently once others follow"):
         spliced(template, [END], messages, 1, tools="T")
+
+
+def test_a_template_that_ends_answers_otherwise_is_told_apart() -> None:
+    opening, answer = opening_messages(), {"role": "assistant", "content": "a"}
+    ids = [render(PLAIN, messages, generation=False) for messages in (opening, [*opening, answer])]
+    assert closes(*ids, frozenset({END}))
+    assert not closes(*ids, frozenset({2}))
 
 
 def test_a_template_without_ends_is_not_spliced() -> None:
