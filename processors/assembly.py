@@ -76,7 +76,7 @@ def on_step(state: TrajectoryState | None, step: Step, now_ms: int) -> tuple[Tra
     if step.step_id in state.step_ids or step.step_id in state.late_ids:
         return state, []
     if state.closed_ms is not None:
-        detail = f"it arrived {(now_ms - state.closed_ms) / 1000:.1f} s after its trajectory was closed"
+        detail = f"it came after its trajectory was closed ({state.closed_by})"
         late = msgspec.structs.replace(state, late_ids=(*state.late_ids, step.step_id))
         return late, [rejection(step, "late", detail)]
     changed = msgspec.structs.replace(

@@ -15,13 +15,15 @@ from clawstream.topics import NEXT_STATES, TRAJECTORIES
 
 
 def close(
-    state: TrajectoryState, steps: list[Step], closed_by: str, now_ms: int
+    state: TrajectoryState, steps: list[Step], closed_by: str, now_ms: int, max_bytes: int
 ) -> tuple[TrajectoryState, list[Output]]:
-    """Close ``state``, whose steps in log order are ``steps``."""
-    unusable = _unusable(state, closed_by)
+    """Close ``state``, whose steps in log order are ``steps``. One of more than ``max_bytes`` does not train."""
     channel = state.channel or (steps[0].channel if steps else "train")
     steps = [msgspec.structs.replace(step, channel=channel) for step in steps]
-    resolved = Resolved() if unusable else resolve(steps)
+    resolved = resolve(steps)
+    unusable = _unusable(state, closed_by) or _too_large(state, resolved, max_bytes)
+    if unusable:
+        resolved = Resolved()
     outputs = [*_next_states(steps)]
     if unusable:
         outputs += [rejection(step, *unusable) for step in steps]
@@ -54,6 +56,18 @@ def _unusable(state: TrajectoryState, closed_by: str) -> tuple[str, str] | None:
     if not state.outcome_known:
         return "reward_missing", f"its trajectory closed ({closed_by}) without a reward"
     return None
+
+
+def _too_large(state: TrajectoryState, resolved: Resolved, max_bytes: int) -> tuple[str, str] | None:
+    size = sum(len(sequence.tokens) + len(sequence.logprobs) for sequence in resolved.sequences)
+    size += len(state.metadata_json or "")
+    if size <= max_bytes:
+        return None
+    count = len(resolved.sequences)
+    return (
+        "too_large",
+        f"its trajectory has {size} bytes in {count} sequences; processors.max_trajectory_bytes is {max_bytes}",
+    )
 
 
 def _next_states(steps: list[Step]) -> list[Output]:

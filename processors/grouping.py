@@ -44,7 +44,7 @@ def on_trajectory(
     if name in state.member_names or name in state.late_names:
         return state, []
     if state.closed_ms is not None:
-        detail = f"its group was closed {(now_ms - state.closed_ms) / 1000:.1f} s before"
+        detail = f"its trajectory came after its group was closed ({state.closed_by})"
         late = msgspec.structs.replace(state, late_names=(*state.late_names, name))
         return late, _rejections(trajectory, "late", detail)
     names = (*state.member_names, name)

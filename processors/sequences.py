@@ -99,18 +99,31 @@ def _place(step: Step, nodes: dict[str, _Node]) -> _Node | Refusal:
 
 
 def _superseded(nodes: dict[str, _Node]) -> list[Refusal]:
-    """Of trainable steps with the same prompt (retries), all but one: that which was continued, else the last."""
+    """Of the tries of one call, all but one: that which was continued, else the last.
+
+    Tries are trainable steps with the same prompt, of which a later one says that it is a retry or has the same request
+    key. Whoever asks twice on purpose has two answers.
+    """
     continued = {node.parent for node in nodes.values()}
-    by_prompt: dict[bytes, list[_Node]] = {}
+    calls: dict[bytes, list[list[_Node]]] = {}
     for node in nodes.values():
         if node.step.trainable:
-            by_prompt.setdefault(node.prompt, []).append(node)
+            asked = calls.setdefault(node.prompt, [])
+            tries = next((tries for tries in reversed(asked) if _is_retry(node.step, tries[-1].step)), None)
+            if tries is None:
+                asked.append([node])
+            else:
+                tries.append(node)
     refusals = []
-    for same in by_prompt.values():
-        kept = next((node for node in reversed(same) if node.step.step_id in continued), same[-1])
-        detail = f"step {kept.step.step_id} answers the same prompt"
-        refusals += [Refusal(step=node.step, reason="superseded", detail=detail) for node in same if node is not kept]
+    for tries in (tries for asked in calls.values() for tries in asked):
+        kept = next((node for node in reversed(tries) if node.step.step_id in continued), tries[-1])
+        detail = f"step {kept.step.step_id} answers the same call"
+        refusals += [Refusal(step=node.step, reason="superseded", detail=detail) for node in tries if node is not kept]
     return refusals
+
+
+def _is_retry(step: Step, earlier: Step) -> bool:
+    return step.request_key == earlier.request_key or step.attempt > earlier.attempt
 
 
 def _chain(nodes: dict[str, _Node], leaf: str) -> list[_Node]:

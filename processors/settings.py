@@ -19,6 +19,9 @@ class ProcessorsSettings(Section):
     memory_seconds: float = Field(
         default=3600.0, gt=0, description="how long closed trajectories and groups are remembered, for late events"
     )
+    max_trajectory_bytes: int = Field(
+        default=6 * 1024 * 1024, ge=1, description="largest trajectory that trains; below kafka.max_record_bytes"
+    )
     tick_seconds: float = Field(default=0.1, gt=0, description="how often closing is looked at")
     batch_records: int = Field(default=200, ge=1, description="most records handled at once")
     metrics_port: int = Field(default=0, ge=0, le=65535, description="port of /metrics; 0: none")

@@ -124,7 +124,7 @@ class Trajectories(Stage[TrajectoryState, Step]):
         self, state: TrajectoryState, records: list[Step], closed_by: str, closed_ms: int
     ) -> tuple[TrajectoryState, list[Output]]:
         """As in ``closing``."""
-        return closing.close(state, records, closed_by, closed_ms)
+        return closing.close(state, records, closed_by, closed_ms, self._settings.max_trajectory_bytes)
 
 
 class Groups(Stage[GroupState, Trajectory]):

@@ -154,6 +154,8 @@ class Worker:
             return
         await self._observe_ends()
         async with self._one_at_a_time:
+            if not self._indexed:
+                return  # partitions were assigned anew meanwhile
             now_ms = _now_ms()
             await self._close_due("trajectories", self._trajectories, now_ms, STEPS, FEEDBACK)
             await self._close_due("groups", self._groups, now_ms, TRAJECTORIES)
@@ -199,7 +201,7 @@ class Worker:
         while not self._waiting.empty():
             self._waiting.get_nowait()
         async with self._one_at_a_time:
-            self._owned = frozenset()
+            self._owned, self._indexed = frozenset(), False
 
     async def _assigned(self, _: Any, assigned: set[TP], **__: Any) -> None:
         self._indexed = False
@@ -207,6 +209,8 @@ class Worker:
             stage.kept.forget_index()
         names = {self._kafka.name(topic.name): topic.name for topic in _SOURCES}
         self._owned = frozenset((names[tp.topic], tp.partition) for tp in assigned if tp.topic in names)
+        for fences in self._fences.values():
+            fences.start({})
 
     async def _ready(self, *_: Any, **__: Any) -> None:
         """Go on after what was taken before, by whom ever. Faust does not go back where nothing was committed yet."""

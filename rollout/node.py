@@ -8,7 +8,10 @@ is ready::
 """
 
 import logging
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -80,7 +83,8 @@ class Node:
             if wanted.sha256 == self._digest:
                 self._swap.label(wanted.version)
             else:
-                self._load(loadable_folder(wanted.uri, wanted.sha256, self._shapes), wanted.version)
+                with self._beating():
+                    self._load(loadable_folder(wanted.uri, wanted.sha256, self._shapes), wanted.version)
         except (SnapshotError, SwapError) as error:
             _SWAPS.labels("refused").inc()
             _log.error("version %d is not loaded, version %d serves on: %s", wanted.version, self.version, error)
@@ -103,6 +107,24 @@ class Node:
         _SWAPS.labels("loaded").inc()
         _SWAP_SECONDS.observe(seconds)
         _log.info("serving version %d (swap %.0f ms)", version, seconds * 1000)
+
+    @contextmanager
+    def _beating(self) -> Iterator[None]:
+        """Repeat the status meanwhile: large weights take long to verify and to load, and calls are answered on."""
+        done = threading.Event()
+
+        def beat() -> None:
+            while not done.wait(self._settings.heartbeat_seconds):
+                if self._engine.answers():
+                    self._say(self._health)
+
+        beating = threading.Thread(target=beat, name="heartbeat", daemon=True)
+        beating.start()
+        try:
+            yield
+        finally:
+            done.set()
+            beating.join()
 
     def _say(self, health: NodeHealth) -> None:
         self._health, self._said_at = health, time.monotonic()

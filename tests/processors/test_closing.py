@@ -11,14 +11,16 @@ from tests.builders import a_feedback, a_step
 from tests.processors.conversations import a_tree
 
 
-def closed(steps: list[Step], feedback: list[Feedback], closed_by: str = "completed") -> list[Output]:
+def closed(
+    steps: list[Step], feedback: list[Feedback], closed_by: str = "completed", max_bytes: int = 10_000
+) -> list[Output]:
     state: TrajectoryState | None = None
     for said in feedback:
         state, _ = on_feedback(state, said, 0)
     for step in steps:
         state, _ = on_step(state, step, 0)
     assert state is not None
-    return close(state, steps, closed_by, 100)[1]
+    return close(state, steps, closed_by, 100, max_bytes)[1]
 
 
 def trajectory(outputs: list[Output]) -> Trajectory:
@@ -51,6 +53,12 @@ def test_a_trajectory_that_cannot_train_is_told_without_steps(
     outputs = closed(a_tree([None, 0]), [feedback], closed_by)
     assert rejections(outputs) == {"s0": expected, "s1": expected}
     assert (trajectory(outputs).step_ids, trajectory(outputs).sequences) == ([], [])
+
+
+def test_a_trajectory_that_no_record_can_hold_does_not_train() -> None:
+    outputs = closed(a_tree([None, 0]), [a_feedback(reward=1.0)], max_bytes=40)
+    assert rejections(outputs) == {"s0": "too_large", "s1": "too_large"}
+    assert trajectory(outputs).sequences == []
 
 
 def test_all_that_followed_an_answer_is_its_next_state() -> None:

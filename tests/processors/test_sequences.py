@@ -48,16 +48,22 @@ def test_logprobs_and_spans_lie_where_the_response_lies() -> None:
 
 @pytest.mark.parametrize("continued", [0, 1])
 def test_of_a_retry_the_one_that_was_continued_trains(continued: int) -> None:
-    tries = [a_step([1], [2], step_id="a"), a_step([1], [3], step_id="b")]
+    tries = [a_step([1], [2], step_id="a"), a_step([1], [3], step_id="b", attempt=2)]
     follower = continuing(tries[continued], whole(tries[continued], {}), [9], [8], step_id="c")
     resolved = resolve([*tries, follower])
     assert refused(resolved) == {tries[1 - continued].step_id: "superseded"}
     assert resolved.step_ids == [tries[continued].step_id, "c"]
 
 
-def test_of_a_retry_that_nobody_continued_the_last_trains() -> None:
-    resolved = resolve([a_step([1], [2], step_id="a"), a_step([1], [3], step_id="b")])
+@pytest.mark.parametrize("again", [{"attempt": 2}, {"request_key": "k"}])
+def test_of_a_retry_that_nobody_continued_the_last_trains(again: dict[str, object]) -> None:
+    resolved = resolve([a_step([1], [2], step_id="a", request_key="k"), a_step([1], [3], step_id="b", **again)])
     assert (refused(resolved), resolved.step_ids) == ({"a": "superseded"}, ["b"])
+
+
+def test_who_asks_twice_has_two_answers() -> None:
+    resolved = resolve([a_step([1], [2], step_id="a"), a_step([1], [3], step_id="b")])
+    assert (refused(resolved), tokens_of(resolved)) == ({}, [[1, 2], [1, 3]])
 
 
 def test_an_untrainable_step_is_context_for_those_that_continue_it() -> None:

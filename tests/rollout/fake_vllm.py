@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ class FakeVllm:
     label: str = "default"
     keeps_its_label: bool = False
     keeps_its_cache: bool = False
+    load_seconds: float = 0.0
 
     def answer(self, target: str, body: Any) -> tuple[int, dict[str, Any]]:
         """Status and body for one call."""
@@ -29,6 +31,8 @@ class FakeVllm:
             return 200, {}
         self.calls.append(target)
         self.bodies.append(body)
+        if path == "/collective_rpc":
+            time.sleep(self.load_seconds)
         if path in self.statuses:
             return self.statuses[path], {"error": "as told"}
         if path == "/update_weight_version" and not self.keeps_its_label:

@@ -213,6 +213,18 @@ def test_the_heartbeat_repeats_the_status_while_vllm_answers(
     rig.producer.close()
 
 
+def test_the_heart_beats_on_while_large_weights_load(kafka: KafkaSettings, vllm: FakeVllm, tmp_path: Path) -> None:
+    rig = Rig(kafka, vllm, tmp_path, heartbeat_seconds=0.2)
+    rig.node.start()
+    vllm.load_seconds = 1.5
+    rig.announce(1, seed=1)
+    rig.steps(0.5)
+    assert rig.said.count(("swapping", 0)) >= 4
+    assert rig.said[-1] == ("ready", 1)
+    rig.follower.close()
+    rig.producer.close()
+
+
 def test_the_topic_is_followed_while_others_write(rig: Rig) -> None:
     rig.node.start()
 
