@@ -16,7 +16,6 @@ import confluent_kafka as kafka
 from clawstream.schemas import CodecError, Record, decode
 from clawstream.streams.dead import DeadLetters, Letter
 from clawstream.streams.errors import KafkaUnreachableError, StreamError
-from clawstream.streams.log import CLIENT_LOG
 from clawstream.streams.metrics import RECORDS_CONSUMED
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import Topic
@@ -27,14 +26,16 @@ OnAssign = Callable[[Sequence[int]], Offsets]  # partitions just assigned -> whe
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.2
+_CRITICAL = 2  # librdkafka prints each lost connection to stderr; errors come with the records
 _GROUP = {
+    "log_level": _CRITICAL,
     "enable.auto.commit": False,
     "auto.offset.reset": "earliest",
     "partition.assignment.strategy": "cooperative-sticky",
     "session.timeout.ms": 10_000,
 }
 _FINAL = (kafka.KafkaError.UNKNOWN_TOPIC_OR_PART, kafka.KafkaError.TOPIC_AUTHORIZATION_FAILED)
-_FOLLOW = {"group.id": "unused", "enable.auto.commit": False, "enable.partition.eof": True}
+_FOLLOW = {"log_level": _CRITICAL, "group.id": "unused", "enable.auto.commit": False, "enable.partition.eof": True}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,7 @@ class GroupConsumer(Generic[R]):
         member = {"bootstrap.servers": settings.bootstrap_servers, "group.id": settings.name(group)}
         if instance is not None:
             member["group.instance.id"] = instance
-        self._client = kafka.Consumer(member | _GROUP, logger=CLIENT_LOG)
+        self._client = kafka.Consumer(member | _GROUP)
         self._client.subscribe([settings.name(topic.name)], on_assign=self._assigned)
 
     def consume(self, max_records: int, timeout_seconds: float) -> list[Received[R]]:
@@ -110,7 +111,7 @@ class Follower(Generic[R]):
 
     def __init__(self, settings: KafkaSettings, topic: Topic[R], dead: DeadLetters | None = None) -> None:
         self._topic, self._dead = topic, dead
-        self._client = kafka.Consumer({"bootstrap.servers": settings.bootstrap_servers} | _FOLLOW, logger=CLIENT_LOG)
+        self._client = kafka.Consumer({"bootstrap.servers": settings.bootstrap_servers} | _FOLLOW)
         self._client.assign(
             [
                 kafka.TopicPartition(settings.name(topic.name), partition, kafka.OFFSET_BEGINNING)

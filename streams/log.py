@@ -3,8 +3,6 @@
 import logging
 import sys
 
-CLIENT_LOG = logging.getLogger("clawstream.kafka")  # what librdkafka has to say of its connections
-
 
 def configure_logging(app: str, level: str = "INFO") -> None:
     """Send every logger's records of at least ``level`` to stderr, naming ``app``."""

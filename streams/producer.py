@@ -16,7 +16,6 @@ import confluent_kafka as kafka
 
 from clawstream.schemas import Record, encode
 from clawstream.streams.errors import KafkaSendError
-from clawstream.streams.log import CLIENT_LOG
 from clawstream.streams.metrics import RECORDS_PRODUCED
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import Topic
@@ -26,6 +25,7 @@ Headers = dict[str, str]
 
 _POLL_SECONDS = 0.05
 _BY_KEY = -1
+_CRITICAL = 2  # librdkafka prints each lost connection to stderr; what follows from one comes back as an error
 
 
 class Producer:
@@ -38,6 +38,7 @@ class Producer:
             {
                 "bootstrap.servers": settings.bootstrap_servers,
                 "client.id": client_id,
+                "log_level": _CRITICAL,
                 "enable.idempotence": True,
                 "acks": "all",
                 "linger.ms": 1,
@@ -48,7 +49,6 @@ class Producer:
                 "queue.buffering.max.messages": 100_000,
                 "queue.buffering.max.kbytes": 256 * 1024,
             },
-            logger=CLIENT_LOG,
         )
         self._queue_seconds = queue_seconds
         self._closed = threading.Event()
