@@ -1,4 +1,4 @@
-"""An answer as its chunks arrive, and the whole completion made from them.
+"""An answer as its chunks arrive.
 
 Invariant: token ids and log-probabilities are kept as the node sent them, in order; nothing is repaired.
 """
@@ -7,10 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
-from clawstream.gateway.chat_request import Wants
-from clawstream.gateway.chunks import Choice, Chunk, Delta, ReportedSpan, TokenLogprob, ToolCallDelta
+from clawstream.gateway.chunks import Choice, Chunk, Delta, Logprobs, ReportedSpan, ToolCallDelta
 
 _NO_NUMBER = float("nan")  # stands for a log-probability that the node left out; the integrity check finds it
 
@@ -48,12 +45,12 @@ class Answer:
     prompt_ids: list[int] | None = None
     token_ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)  # nats
-    logprob_entries: list[TokenLogprob] = field(default_factory=list)  # kept only for a client that wants them
+    logprob_pieces: list[Logprobs] = field(default_factory=list)  # kept only for a client that wants them
     reported_spans: list[ReportedSpan] | None = None
     not_continued: str | None = None  # why the node did not go on from the tokens that it was given
     first_token_at: datetime | None = None
     last_token_at: datetime | None = None
-    keep_entries: bool = False
+    keep_logprobs: bool = False
 
     @property
     def text(self) -> str:
@@ -89,16 +86,24 @@ class Answer:
 
     def _add_choice(self, choice: Choice, at: datetime) -> None:
         self._add_delta(choice.delta)
+        if choice.text:
+            self.content.append(choice.text)
+        if choice.prompt_token_ids is not None:
+            self.prompt_ids = choice.prompt_token_ids
         self._add_spans(choice.weight_versions)
         if choice.token_ids:
             self.token_ids += choice.token_ids
             self.first_token_at, self.last_token_at = self.first_token_at or at, at
-        for entry in (choice.logprobs and choice.logprobs.content) or ():
-            self.logprobs.append(_NO_NUMBER if entry.logprob is None else entry.logprob)
-            if self.keep_entries:
-                self.logprob_entries.append(entry)
+        if choice.logprobs is not None:
+            self._add_logprobs(choice.logprobs)
         self.finish_reason = choice.finish_reason or self.finish_reason
         self.stop_reason = self.stop_reason if choice.stop_reason is None else choice.stop_reason
+
+    def _add_logprobs(self, piece: Logprobs) -> None:
+        said = piece.token_logprobs if piece.content is None else [entry.logprob for entry in piece.content]
+        self.logprobs += [_NO_NUMBER if logprob is None else logprob for logprob in said or ()]
+        if self.keep_logprobs:
+            self.logprob_pieces.append(piece)
 
     def _add_spans(self, spans: list[ReportedSpan] | None) -> None:
         if spans is not None:
@@ -122,38 +127,3 @@ class Answer:
         if piece.function is not None:
             call.name += piece.function.name or ""
             call.arguments += piece.function.arguments or ""
-
-
-def completion(answer: Answer, wants: Wants) -> dict[str, Any]:
-    """The whole ``chat.completion``, as if it had not been streamed."""
-    choice: dict[str, Any] = {
-        "index": 0,
-        "message": _message(answer),
-        "logprobs": {"content": msgspec.to_builtins(answer.logprob_entries)} if wants.logprobs else None,
-        "finish_reason": answer.finish_reason,
-        "stop_reason": answer.stop_reason,
-    }
-    whole: dict[str, Any] = {
-        "id": answer.id,
-        "object": "chat.completion",
-        "created": answer.created,
-        "model": answer.model,
-        "choices": [choice],
-        "usage": answer.usage,
-    }
-    if answer.system_fingerprint is not None:
-        whole["system_fingerprint"] = answer.system_fingerprint
-    if wants.token_ids:
-        choice["token_ids"], whole["prompt_token_ids"] = answer.token_ids, answer.prompt_ids
-    return whole
-
-
-def _message(answer: Answer) -> dict[str, Any]:
-    calls = answer.tool_messages
-    content = answer.text if answer.content or not calls else None
-    message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": "".join(answer.refusal) or None}
-    if answer.reasoning_key is not None:
-        message[answer.reasoning_key] = answer.reasoning_text
-    if calls:
-        message["tool_calls"] = calls
-    return message

@@ -1,13 +1,18 @@
 """The routes.
 
-Invariant: no route leads to an endpoint of a node other than chat completions.
+Invariant: no route leads to an endpoint of a node other than chat completions, completions and its tokenizer.
 """
 
 from aiohttp import web
 
-from clawstream.gateway import lifecycle, registry, status
-from clawstream.gateway.chat import chat_completions
+from clawstream.gateway import lifecycle, models, registry, status
+from clawstream.gateway.calls import answering
 from clawstream.gateway.context import GATEWAY, Gateway
+from clawstream.gateway.count_tokens import count_tokens
+from clawstream.gateway.dialects.chat import ChatExchange
+from clawstream.gateway.dialects.completions import CompletionsExchange
+from clawstream.gateway.dialects.messages import MessagesExchange
+from clawstream.gateway.dialects.responses import ResponsesExchange
 from clawstream.gateway.middleware import authorised, counted, worded
 
 _BASES = (
@@ -32,11 +37,16 @@ def make_app(gateway: Gateway) -> web.Application:
     ]
     for base in _BASES:
         routes += [
-            web.post(f"{base}/chat/completions", chat_completions),
+            web.post(f"{base}/chat/completions", answering(ChatExchange)),
+            web.post(f"{base}/completions", answering(CompletionsExchange)),
+            web.post(f"{base}/responses", answering(ResponsesExchange)),
+            web.post(f"{base}/messages", answering(MessagesExchange)),
+            web.post(f"{base}/messages/count_tokens", count_tokens),
             web.post(f"{base}/register_trajectory", lifecycle.register_trajectory),
             web.post(f"{base}/complete_trajectory", lifecycle.complete_trajectory),
             web.post(f"{base}/feedback", lifecycle.feedback),
-            web.get(f"{base}/models", status.models),
+            web.get(f"{base}/models", models.list_models),
+            web.get(f"{base}/models/{{model}}", models.one_model),
         ]
     app.add_routes(routes)
     return app

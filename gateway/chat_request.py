@@ -1,4 +1,4 @@
-"""A chat completion as it was asked for, and as it is passed on to a node.
+"""A call as it was asked for, whatever its dialect, and as it is passed on to a node.
 
 Invariant: whatever the client sent reaches the node as it was; added are only the fields that make the node say what
 it sampled, and a temperature where there was none, so that the recorded one is the one used.
@@ -14,31 +14,40 @@ from clawstream.gateway.reading import shaped
 from clawstream.schemas.continuing import CONTINUES, Continues
 
 DEFAULT_TEMPERATURE = 1.0
+MAX_ANSWERS = 128  # of one call, as OpenAI has it
+CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"  # where nodes answer
 
 _OURS = ("session_id", "turn_type", "session_done", CONTINUES)
 _CAPTURE = frozenset({"stream", "stream_options", "logprobs", "top_logprobs", "return_token_ids"})
-_NOT_SAMPLING = _CAPTURE | {"messages", "tools", "model", "user", "metadata", "store"}
+_NOT_SAMPLING = _CAPTURE | {"messages", "prompt", "tools", "model", "user", "metadata", "store"}
 
 
-class _StreamOptions(msgspec.Struct):
+class StreamOptions(msgspec.Struct):
+    """OpenAI's ``stream_options``."""
+
     include_usage: bool | None = None
 
 
-class _Shape(msgspec.Struct):
-    messages: Annotated[list[dict[str, Any]], msgspec.Meta(min_length=1)]
+class Asked(msgspec.Struct, kw_only=True):
+    """The fields that chat completions and completions share."""
+
     model: str | None = None
     stream: bool | None = None
-    stream_options: _StreamOptions | None = None
-    n: int | None = None
+    stream_options: StreamOptions | None = None
+    n: Annotated[int, msgspec.Meta(ge=1, le=MAX_ANSWERS)] | None = None
     temperature: Annotated[float, msgspec.Meta(ge=0.0)] | None = None
-    logprobs: bool | None = None
-    top_logprobs: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    tools: list[dict[str, Any]] | None = None
     return_token_ids: bool | None = None
     use_beam_search: bool | None = None
     session_id: str | None = None
     turn_type: str | None = None
     session_done: bool | str | int | None = None
+
+
+class _Chat(Asked, kw_only=True):
+    messages: Annotated[list[dict[str, Any]], msgspec.Meta(min_length=1)]
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    tools: list[dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +70,9 @@ class ChatRequest:
     stream: bool
     temperature: float  # of sampling; OpenAI's default where the client named none
     wants: Wants
+    capture: dict[str, Any]  # what makes the node give log-probabilities
+    path: str  # of the node
+    count: int  # of answers
     session_id: str | None  # OpenClaw-RL's body keys, used where its headers are absent
     turn_type: str | None
     session_done: str | None
@@ -71,25 +83,44 @@ class ChatRequest:
 
 
 def read_chat(body: dict[str, Any]) -> ChatRequest:
-    """Check ``body``. Raises ``ApiError`` 400 naming the field."""
-    shape = shaped(body, _Shape)
-    if shape.n is not None and shape.n != 1:
-        raise invalid(f"n is {shape.n}; only 1 is supported: ask once for each answer", "n")
+    """Check the ``body`` of a chat completion. Raises ``ApiError`` 400 naming the field."""
+    shape = shaped(body, _Chat)
+    return request_of(
+        body,
+        shape,
+        path=CHAT,
+        messages=shape.messages,
+        tools=shape.tools or [],
+        capture={"logprobs": True, "top_logprobs": shape.top_logprobs or 0},
+        wants_logprobs=bool(shape.logprobs),
+    )
+
+
+def request_of(
+    body: dict[str, Any],
+    shape: Asked,
+    *,
+    path: str,
+    messages: list[dict[str, Any]],
+    tools: list[dict[str, Any]],
+    capture: dict[str, Any],
+    wants_logprobs: bool,
+) -> ChatRequest:
+    """The request that ``body``, read as ``shape``, is. Raises ``ApiError`` 400 for what is no sampling."""
     if shape.use_beam_search:
         raise invalid("use_beam_search is not supported: a beam is no sample of the policy", "use_beam_search")
-    options = shape.stream_options or _StreamOptions()
+    options = shape.stream_options or StreamOptions()
     return ChatRequest(
         body={key: value for key, value in body.items() if key not in _OURS},
         model=shape.model,
-        messages=shape.messages,
-        tools=shape.tools or [],
+        messages=messages,
+        tools=tools,
         stream=bool(shape.stream),
         temperature=DEFAULT_TEMPERATURE if shape.temperature is None else shape.temperature,
-        wants=Wants(
-            usage=bool(options.include_usage),
-            logprobs=bool(shape.logprobs),
-            token_ids=bool(shape.return_token_ids),
-        ),
+        wants=Wants(usage=bool(options.include_usage), logprobs=wants_logprobs, token_ids=bool(shape.return_token_ids)),
+        capture=capture,
+        path=path,
+        count=shape.n or 1,
         session_id=shape.session_id,
         turn_type=shape.turn_type,
         session_done=None if shape.session_done is None else str(shape.session_done),
@@ -105,14 +136,17 @@ def node_body(asked: ChatRequest, model: str, continues: Continues | None = None
         "model": model,
         "stream": True,
         "stream_options": (asked.body.get("stream_options") or {}) | {"include_usage": True},
-        "logprobs": True,
-        "top_logprobs": asked.body.get("top_logprobs") or 0,
         "return_token_ids": True,
         "temperature": asked.temperature,
     }
     if continues is not None:
         capture[CONTINUES] = continues.as_json()
+    return encoded(asked.body | asked.capture | capture)
+
+
+def encoded(body: dict[str, Any]) -> bytes:
+    """``body`` as JSON. Raises ``ApiError`` 400 for a number that JSON cannot carry on."""
     try:
-        return msgspec.json.encode(asked.body | capture)
+        return msgspec.json.encode(body)
     except (OverflowError, RecursionError, ValueError) as error:
         raise invalid(f"the body cannot be passed on: {error}") from error

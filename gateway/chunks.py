@@ -1,4 +1,4 @@
-"""A streamed chunk of vLLM's chat completions, typed: only what is recorded or assembled."""
+"""A streamed chunk of vLLM's chat completions or completions, typed: only what is recorded or assembled."""
 
 from typing import Annotated, Any
 
@@ -46,9 +46,13 @@ class TokenLogprob(msgspec.Struct):
 
 
 class Logprobs(msgspec.Struct):
-    """Log-probabilities of the chunk's tokens."""
+    """Log-probabilities of the chunk's tokens: ``content`` in a chat completion, the four lists in a completion."""
 
     content: list[TokenLogprob] | None = None
+    token_logprobs: list[float | None] | None = None  # nats
+    tokens: list[str] = []
+    top_logprobs: list[Any] = []
+    text_offset: list[int] = []
 
 
 class ReportedSpan(msgspec.Struct):
@@ -60,14 +64,16 @@ class ReportedSpan(msgspec.Struct):
 
 
 class Choice(msgspec.Struct):
-    """The only choice."""
+    """What the chunk adds to the answer with this index."""
 
     index: int = 0
     delta: Delta = msgspec.field(default_factory=Delta)
+    text: str | None = None  # in a completion, instead of the delta
     logprobs: Logprobs | None = None
     finish_reason: str | None = None
     stop_reason: int | str | None = None
     token_ids: list[TokenId] | None = None
+    prompt_token_ids: list[TokenId] | None = None  # in a completion, instead of the chunk's
     weight_versions: list[ReportedSpan] | None = None
 
 
@@ -90,6 +96,7 @@ class Chunk(msgspec.Struct):
     usage: dict[str, Any] | None = None
     weight_versions: list[ReportedSpan] | None = None
     clawstream_not_continued: str | None = None  # why the prompt does not begin with the tokens that we gave
+    index: int = 0  # the answer that ``weight_versions`` are of, where there are several
     error: Error | None = None
 
 

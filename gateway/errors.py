@@ -1,4 +1,7 @@
-"""Errors that a client sees, in OpenAI's shape: ``{"error": {"message", "type", "param", "code"}}``."""
+"""Errors that a client sees, in OpenAI's shape or Anthropic's::
+
+{"error": {"message", "type", "param", "code"}}        {"type": "error", "error": {"type", "message"}}
+"""
 
 import json
 
@@ -6,6 +9,19 @@ INVALID = "invalid_request_error"
 UNAVAILABLE = "service_unavailable_error"
 RATE_LIMIT = "rate_limit_error"
 UPSTREAM = "upstream_error"
+
+
+_ANTHROPIC = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
 
 
 class ApiError(Exception):
@@ -38,10 +54,23 @@ class ApiError(Exception):
         return json.dumps({"error": error}).encode()
 
     @property
+    def said(self) -> str:
+        """The message; the node's own where it worded the body."""
+        found = None if self._raw is None else json.loads(self._raw)["error"].get("message")
+        return found if isinstance(found, str) else self.message
+
+    @property
     def headers(self) -> dict[str, str]:
         """Headers that go with the body."""
         retry = {} if self.retry_after_seconds is None else {"Retry-After": str(self.retry_after_seconds)}
         return {"Content-Type": "application/json"} | retry
+
+
+def anthropic_error(error: ApiError) -> bytes:
+    """``error`` as Anthropic words it; where a node worded it in OpenAI's shape, with its message."""
+    otherwise = "invalid_request_error" if error.status < 500 else "api_error"
+    said = {"type": _ANTHROPIC.get(error.status, otherwise), "message": error.said}
+    return json.dumps({"type": "error", "error": said}).encode()
 
 
 class NodeError(Exception):

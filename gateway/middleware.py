@@ -1,6 +1,7 @@
 """What holds for every route: who may call, what errors look like, what is counted.
 
-Invariant: nothing leaves in a shape other than OpenAI's error, whatever went wrong, and no traceback reaches a client.
+Invariant: nothing leaves in a shape other than the error of the client's dialect, whatever went wrong, and no traceback
+reaches a client.
 """
 
 import hmac
@@ -11,10 +12,12 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from clawstream.gateway.context import GATEWAY
-from clawstream.gateway.errors import INVALID, UNAVAILABLE, ApiError
+from clawstream.gateway.errors import INVALID, UNAVAILABLE, ApiError, anthropic_error
 from clawstream.gateway.metrics import REQUEST_SECONDS, REQUESTS
 
 _OPEN = frozenset({"/healthz", "/metrics"})
+_ANTHROPIC_KEY, _ANTHROPIC_VERSION = "x-api-key", "anthropic-version"
+_ANTHROPIC_PATHS = ("/messages", "/messages/count_tokens")
 _CLIENT_GONE = "499"  # as nginx counts it
 
 _log = logging.getLogger(__name__)
@@ -37,28 +40,30 @@ async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 @web.middleware
 async def worded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Put every error into OpenAI's shape."""
+    """Put every error into the client's dialect."""
     try:
         return await handler(request)
     except ApiError as error:
-        return _answer(error)
+        return _answer(request, error)
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        return _answer(ApiError(error.status, _sentence(request, error), kind=INVALID, code="http_error"))
+        return _answer(request, ApiError(error.status, _sentence(request, error), kind=INVALID, code="http_error"))
     except Exception:  # the process edge: one call's defect is logged and must not show its inside
         _log.exception("%s %s failed", request.method, request.path)
-        return _answer(ApiError(500, "the gateway failed; its log says why", kind=UNAVAILABLE, code="internal_error"))
+        return _answer(
+            request, ApiError(500, "the gateway failed; its log says why", kind=UNAVAILABLE, code="internal_error")
+        )
 
 
 @web.middleware
 async def authorised(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Ask for the bearer token where one is set."""
+    """Ask for the key where one is set: as a bearer token, or as Anthropic's client sends it."""
     key = request.app[GATEWAY].settings.api_key
     if key is not None and request.path not in _OPEN:
-        given = request.headers.get("Authorization", "").encode(errors="replace")
-        if not hmac.compare_digest(given, f"Bearer {key.get_secret_value()}".encode()):
-            raise ApiError(401, "missing or wrong bearer token", kind="authentication_error", code="invalid_api_key")
+        given = request.headers.get("Authorization") or f"Bearer {request.headers.get(_ANTHROPIC_KEY, '')}"
+        if not hmac.compare_digest(given.encode(errors="replace"), f"Bearer {key.get_secret_value()}".encode()):
+            raise ApiError(401, "missing or wrong API key", kind="authentication_error", code="invalid_api_key")
     return await handler(request)
 
 
@@ -71,5 +76,7 @@ def _sentence(request: web.Request, error: web.HTTPException) -> str:
     return f"{request.method} {request.path}: {error.reason}"
 
 
-def _answer(error: ApiError) -> web.Response:
-    return web.Response(status=error.status, body=error.body, headers=error.headers)
+def _answer(request: web.Request, error: ApiError) -> web.Response:
+    speaks_anthropic = _ANTHROPIC_VERSION in request.headers or request.path.endswith(_ANTHROPIC_PATHS)
+    body = anthropic_error(error) if speaks_anthropic else error.body
+    return web.Response(status=error.status, body=body, headers=error.headers)

@@ -1,4 +1,4 @@
-"""Calls to nodes. This file alone talks to vLLM, and only to ``/v1/chat/completions``.
+"""Calls to nodes. This file alone talks to vLLM: to chat completions and completions, and to its tokenizer.
 
 Invariant: another node is tried only as long as no event of an answer has come, so a client never sees two answers
 mixed; and whoever opened a stream closes it, which makes vLLM stop sampling.
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import aiohttp
 import msgspec
 
-from clawstream.gateway.chat_request import ChatRequest, node_body
+from clawstream.gateway.chat_request import ChatRequest, encoded, node_body
 from clawstream.gateway.chunks import Chunk, read_chunk
 from clawstream.gateway.errors import UPSTREAM, ApiError, NodeError, unavailable
 from clawstream.gateway.follow import Nodes
@@ -21,14 +21,19 @@ from clawstream.gateway.prefix import Known
 from clawstream.gateway.routing import ranked, serving
 from clawstream.gateway.settings import GatewaySettings
 from clawstream.gateway.sse import SseDecoder
-from clawstream.schemas import NodeStatus
+from clawstream.schemas import NodeStatus, new_id
 from clawstream.schemas.continuing import Continues
 
 _DONE = b"[DONE]"
+_TOKENIZE = "/tokenize"
 _JSON = {"Content-Type": "application/json"}
 _LOOK_AGAIN_SECONDS = 0.1
 _MAX_ERROR_BYTES = 1024 * 1024
 _KEEPALIVE_SECONDS = 3.0  # below vLLM's 5 s, so that we never reuse a connection that it is closing
+
+
+class _Counted(msgspec.Struct):
+    count: int
 
 
 class Event(NamedTuple):
@@ -107,7 +112,8 @@ class NodeClient:
         deadline = clock() + self._settings.node_wait_seconds
         while True:
             for node in ranked(serving(self._nodes.live(), asked.model), trajectory_id):
-                stream = await self._try(node, node_body(asked, node.model, _continues(known, node)))
+                body = node_body(asked, node.model, _continues(known, node))
+                stream = await self._try(node, asked.path, body)
                 if stream is not None:
                     return stream
                 NODE_RETRIES.labels(node.node).inc()
@@ -115,9 +121,9 @@ class NodeClient:
                 raise self._nobody()
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
-    async def _try(self, node: NodeStatus, body: bytes) -> NodeStream | None:
+    async def _try(self, node: NodeStatus, path: str, body: bytes) -> NodeStream | None:
         """``None`` when the node cannot be reached or hangs up before its first event."""
-        url = f"{node.url.rstrip('/')}/v1/chat/completions"
+        url = node.url.rstrip("/") + path
         stream: NodeStream | None = None
         try:
             response = await self._session.post(url, data=io.BytesIO(body), headers=_JSON, allow_redirects=False)
@@ -140,6 +146,21 @@ class NodeClient:
         finally:
             if stream is not None:
                 stream.close()
+
+    async def count_tokens(self, model: str | None, body: dict[str, Any]) -> int:
+        """How many tokens the prompt of ``body`` has. Raises ``ApiError`` as ``open`` does."""
+        for node in ranked(serving(self._nodes.live(), model), new_id()):
+            sent = io.BytesIO(encoded(body | {"model": node.model}))
+            try:
+                async with self._session.post(node.url.rstrip("/") + _TOKENIZE, data=sent, headers=_JSON) as response:
+                    if response.status != 200:
+                        raise await _refusal(response)
+                    return msgspec.json.decode(await response.read(), type=_Counted).count
+            except (aiohttp.ClientError, TimeoutError):
+                self._nodes.unreachable(node)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise NodeError(f"node {node.node} gave no count: {error}").as_api_error() from error
+        raise self._nobody()
 
     def _nobody(self) -> ApiError:
         count = len(self._nodes.live())

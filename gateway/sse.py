@@ -56,3 +56,8 @@ class SseDecoder:
 def event(data: bytes) -> bytes:
     """``data`` (without newlines) as one event."""
     return b"data: " + data + b"\n\n"
+
+
+def named_event(name: str, data: bytes) -> bytes:
+    """``data`` (without newlines) as one event with a name."""
+    return b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"

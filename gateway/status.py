@@ -1,4 +1,4 @@
-"""``/healthz``, ``/metrics`` and ``/v1/models``."""
+"""``/healthz`` and ``/metrics``."""
 
 import os
 
@@ -29,19 +29,3 @@ def _latest() -> bytes:
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
-
-
-async def models(request: web.Request) -> web.Response:
-    """The models that live nodes serve."""
-    by_name = {status.model: status for status in request.app[GATEWAY].nodes.live()}
-    data = [
-        {
-            "id": name,
-            "object": "model",
-            "created": int(status.at.timestamp()),
-            "owned_by": "clawstream",
-            "max_model_len": status.max_model_len,
-        }
-        for name, status in sorted(by_name.items())
-    ]
-    return web.json_response({"object": "list", "data": data})

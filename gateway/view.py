@@ -30,6 +30,7 @@ def _choice(choice: dict[str, Raw], wants: Wants) -> dict[str, Raw]:
     choice.pop("weight_versions", None)
     if not wants.token_ids:
         choice.pop("token_ids", None)
+        choice.pop("prompt_token_ids", None)
     if not wants.logprobs and "logprobs" in choice:
         choice["logprobs"] = Raw(_NULL)
     return choice
@@ -38,4 +39,5 @@ def _choice(choice: dict[str, Raw], wants: Wants) -> dict[str, Raw]:
 def _says_something(choice: dict[str, Raw]) -> bool:
     """False for a chunk that vLLM sends only to carry tokens that a parser holds back."""
     finished = bytes(choice.get("finish_reason", Raw(_NULL))) != _NULL
-    return finished or bytes(choice.get("delta", Raw(b"{}"))) != b"{}"
+    delta, text = bytes(choice.get("delta", Raw(b"{}"))), bytes(choice.get("text", Raw(b'""')))
+    return finished or delta != b"{}" or text != b'""'

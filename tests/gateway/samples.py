@@ -1,5 +1,6 @@
 """Chunks, answers and node statuses with sensible defaults."""
 
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
@@ -71,6 +72,37 @@ def answer_data(
     if spans is not None:
         chunks.append(chunk_data() | {"choices": [], "weight_versions": spans})
     return chunks
+
+
+def completion_data(
+    prompt: list[int], response: list[int], text: str = "hello world", index: int = 0, **fields: Any
+) -> list[dict[str, Any]]:
+    """All chunks of one completion: one per token, usage, spans."""
+    base = {"id": "cmpl-1", "object": "text_completion", "created": 7, "model": "policy"}
+    share, chunks = max(1, -(-len(text) // len(response))), []
+    for position, token in enumerate(response):
+        said, last = text[position * share : (position + 1) * share], position == len(response) - 1
+        logprobs = {"tokens": [said], "token_logprobs": [-0.5], "top_logprobs": [None], "text_offset": [position]}
+        choice = {"index": index, "text": said, "logprobs": logprobs, "token_ids": [token]}
+        choice |= {"finish_reason": "stop" if last else None, "stop_reason": None}
+        chunks.append(base | {"choices": [choice | ({} if position else {"prompt_token_ids": prompt})]})
+    counts = {"prompt_tokens": len(prompt), "completion_tokens": len(response)}
+    chunks.append(base | {"choices": [], "usage": counts | {"total_tokens": len(prompt) + len(response)}})
+    spans = fields.get("weight_versions", [{"version": "3", "start": 0, "end": len(response)}])
+    return [*chunks, base | {"choices": [], "weight_versions": spans}]
+
+
+def several(answers: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """The chunks of several answers of one call as vLLM sends them: in turns, with one usage, spans last."""
+    numbered = [
+        [chunk | {"choices": [choice | {"index": index} for choice in chunk["choices"]]} for chunk in answer[:-2]]
+        for index, answer in enumerate(answers)
+    ]
+    chunks = [chunk for group in zip_longest(*numbered) for chunk in group if chunk is not None]
+    used = [answer[-2]["usage"] for answer in answers]
+    written, prompt = sum(usage["completion_tokens"] for usage in used), used[0]["prompt_tokens"]
+    usage = {"prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written}
+    return [*chunks, answers[0][-2] | {"usage": usage}, *(a[-1] | {"index": n} for n, a in enumerate(answers))]
 
 
 def as_chunk(data: dict[str, Any]) -> Chunk:

@@ -4,17 +4,13 @@ from datetime import timedelta
 from math import isnan
 from typing import Any
 
-from clawstream.gateway.answer import Answer, completion
-from clawstream.gateway.chat_request import Wants
+from clawstream.gateway.answer import Answer
 from tests.builders import NOON
-from tests.gateway.samples import answer_data, as_chunk, chunk_data
-
-NOTHING = Wants(usage=False, logprobs=False, token_ids=False)
-ALL = Wants(usage=True, logprobs=True, token_ids=True)
+from tests.gateway.samples import answer_data, as_chunk, chunk_data, completion_data
 
 
-def gathered(chunks: list[dict[str, Any]], keep_entries: bool = False) -> Answer:
-    answer = Answer(keep_entries=keep_entries)
+def gathered(chunks: list[dict[str, Any]], keep_logprobs: bool = False) -> Answer:
+    answer = Answer(keep_logprobs=keep_logprobs)
     for seconds, chunk in enumerate(chunks):
         answer.add(as_chunk(chunk), NOON + timedelta(seconds=seconds))
     return answer
@@ -55,32 +51,24 @@ def test_tool_calls_are_merged_by_index() -> None:
         piece(0, arguments="1}"),
     ]
     answer = gathered([chunk_data(delta) for delta in deltas] + [chunk_data(finish_reason="tool_calls")])
-    message = completion(answer, NOTHING)["choices"][0]["message"]
-    assert message["content"] is None
-    assert message["tool_calls"] == [
+    assert answer.tool_messages == [
         {"id": "call-0", "type": "function", "function": {"name": "add", "arguments": '{"a":1}'}},
         {"id": "call-1", "type": "function", "function": {"name": "sub", "arguments": "{}"}},
     ]
 
 
-def test_reasoning_keeps_the_name_that_the_node_gives_it() -> None:
+def test_reasoning_is_told_by_either_name() -> None:
     old = gathered([chunk_data({"reasoning_content": "hm"}), chunk_data({"content": "yes"})])
     new = gathered([chunk_data({"reasoning": "h"}), chunk_data({"reasoning": "m"})])
-    assert completion(old, NOTHING)["choices"][0]["message"]["reasoning_content"] == "hm"
-    assert completion(new, NOTHING)["choices"][0]["message"]["reasoning"] == "hm"
+    assert (old.reasoning_text, old.reasoning_key) == ("hm", "reasoning_content")
+    assert (new.reasoning_text, new.reasoning_key) == ("hm", "reasoning")
     assert gathered([chunk_data({"content": "yes"})]).reasoning_text is None
 
 
-def test_the_client_sees_ids_and_logprobs_only_when_it_asked() -> None:
-    chunks = answer_data([1, 2], [7], text="a")
-    plain = completion(gathered(chunks), NOTHING)
-    assert "prompt_token_ids" not in plain
-    assert "token_ids" not in plain["choices"][0]
-    assert plain["choices"][0]["logprobs"] is None
-    full = completion(gathered(chunks, keep_entries=True), ALL)
-    assert (full["prompt_token_ids"], full["choices"][0]["token_ids"]) == ([1, 2], [7])
-    assert full["choices"][0]["logprobs"]["content"][0]["logprob"] == -0.5
-    assert "weight_versions" not in full
+def test_a_completion_has_its_ids_and_logprobs_elsewhere() -> None:
+    answer = gathered(completion_data([1, 2], [7, 8], text="ab"))
+    assert (answer.prompt_ids, answer.token_ids, answer.logprobs) == ([1, 2], [7, 8], [-0.5] * 2)
+    assert (answer.text, answer.finish_reason) == ("ab", "stop")
 
 
 def test_spans_are_found_on_the_chunk_and_on_the_choice() -> None:

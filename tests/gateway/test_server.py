@@ -80,12 +80,12 @@ async def test_the_registry_answers_as_confluents(kafka: KafkaSettings) -> None:
             assert (status, body["error_code"]) == (404, code)
 
 
-async def test_only_chat_completions_of_a_node_are_called(kafka: KafkaSettings) -> None:
+async def test_no_other_endpoint_of_a_node_is_called(kafka: KafkaSettings) -> None:
     node = FakeNode()
     async with gateway(kafka, node) as client:
         await client.chat()
         await client.get("/v1/models")
-        for path in ("/v1/pause", "/collective_rpc", "/t/g/v1/collective_rpc", "/t/../collective_rpc/x/v1/completions"):
+        for path in ("/v1/pause", "/collective_rpc", "/t/g/v1/collective_rpc", "/t/../collective_rpc/x/v1/pause"):
             assert (await client.post(path, {}))[0] == 404
     assert set(node.paths) == {"/v1/chat/completions"}
 

@@ -1,0 +1,80 @@
+"""OpenAI's Chat Completions: a node's own dialect, without what we alone asked for."""
+
+from typing import Any
+
+import msgspec
+
+from clawstream.gateway.answer import Answer
+from clawstream.gateway.answers import Answers
+from clawstream.gateway.chat_request import ChatRequest, Wants, read_chat
+from clawstream.gateway.chunks import Chunk
+from clawstream.gateway.errors import ApiError
+from clawstream.gateway.sse import event
+from clawstream.gateway.view import visible
+
+DONE = event(b"[DONE]")
+
+
+class ChatExchange:
+    """One chat completion."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        self.asked: ChatRequest = read_chat(body)
+
+    def frames(self, data: bytes, _: Chunk) -> bytes:
+        """The chunk as it came, less our fields."""
+        shown = visible(data, self.asked.wants) if self.asked.stream else None
+        return b"" if shown is None else event(shown)
+
+    def end(self, _: Answers) -> bytes:
+        """``[DONE]``."""
+        return DONE
+
+    def whole(self, answers: Answers) -> bytes:
+        """The ``chat.completion``."""
+        return msgspec.json.encode(completion(answers, self.asked.wants))
+
+    def broken(self, error: ApiError) -> bytes:
+        """The error, and no ``[DONE]``."""
+        return event(error.body)
+
+
+def completion(answers: Answers, wants: Wants) -> dict[str, Any]:
+    """The whole ``chat.completion``, as if it had not been streamed."""
+    first = answers.first
+    whole: dict[str, Any] = {
+        "id": first.id,
+        "object": "chat.completion",
+        "created": first.created,
+        "model": first.model,
+        "choices": [_choice(index, answer, wants) for index, answer in enumerate(answers.each)],
+        "usage": answers.usage,
+    }
+    if first.system_fingerprint is not None:
+        whole["system_fingerprint"] = first.system_fingerprint
+    if wants.token_ids:
+        whole["prompt_token_ids"] = first.prompt_ids
+    return whole
+
+
+def _choice(index: int, answer: Answer, wants: Wants) -> dict[str, Any]:
+    entries = [entry for piece in answer.logprob_pieces for entry in piece.content or ()]
+    choice: dict[str, Any] = {
+        "index": index,
+        "message": _message(answer),
+        "logprobs": {"content": msgspec.to_builtins(entries)} if wants.logprobs else None,
+        "finish_reason": answer.finish_reason,
+        "stop_reason": answer.stop_reason,
+    }
+    return choice | ({"token_ids": answer.token_ids} if wants.token_ids else {})
+
+
+def _message(answer: Answer) -> dict[str, Any]:
+    calls = answer.tool_messages
+    content = answer.text if answer.content or not calls else None
+    message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": "".join(answer.refusal) or None}
+    if answer.reasoning_key is not None:
+        message[answer.reasoning_key] = answer.reasoning_text
+    if calls:
+        message["tool_calls"] = calls
+    return message
