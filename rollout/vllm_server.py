@@ -1,8 +1,9 @@
-"""vLLM's OpenAI server whose chat completions say which weights sampled which token, and go on from given tokens.
+"""vLLM's OpenAI server whose completions say which weights sampled which token, and whose chats go on from given tokens.
 
-The one file that touches vLLM's Python. A request with ``clawstream_continues`` gets a prompt that begins with those
-tokens (see ``splice.py``), or is rendered whole and says why. vLLM knows the spans of a finished request
-(``CompletionOutput.weight_versions``) and returns them from its token-level route alone; agents use chat completions,
+With ``vllm_completions.py`` the one file that touches vLLM's Python. A chat completion with ``clawstream_continues`` gets
+a prompt that begins with those tokens (see ``splice.py``), or is rendered whole and says why. vLLM knows the spans of a
+finished request (``CompletionOutput.weight_versions``) and returns them from its token-level route alone; agents use
+completions, chat or not,
 so here they are added to those: streamed, as a last chunk before ``[DONE]`` without choices; else, as a field of each
 choice. ``end`` is exclusive::
 
@@ -22,11 +23,14 @@ from typing import Any
 
 import jinja2
 from vllm.entrypoints.openai.chat_completion import serving
+from vllm.entrypoints.openai.completion import serving as completion_serving
 from vllm.entrypoints.serve.engine.protocol import ErrorResponse
 from vllm.exceptions import VLLMClientError
 from vllm.outputs import CompletionOutput
 
 from clawstream.rollout.splice import Message, closes, opening_messages, splice, tail_messages
+from clawstream.rollout.vllm_completions import SpanServingCompletion
+from clawstream.rollout.vllm_spans import Spans, chunks, note
 from clawstream.schemas import unpack_tokens
 from clawstream.schemas.continuing import CONTINUES, NOT_CONTINUED, Continues
 
@@ -35,7 +39,6 @@ _OTHER_DIALECTS = (  # they build on chat completions and would stumble over the
     "vllm.entrypoints.anthropic.serving",
     "vllm.entrypoints.openai.chat_completion.batch_serving",
 )
-Spans = dict[int, list[dict[str, Any]]]  # index of the choice -> its spans
 
 
 class SpanServingChat(serving.OpenAIServingChat):
@@ -114,9 +117,8 @@ class SpanServingChat(serving.OpenAIServingChat):
         async with aclosing(watched), aclosing(lines):
             async for line in lines:
                 if line == _DONE:
-                    for index, found in sorted(spans.items()):
-                        which = {"index": index} if (request.n or 1) > 1 else {}
-                        yield f"data: {json.dumps(chunk | which | {'choices': [], 'weight_versions': found})}\n\n"
+                    for said in chunks(spans, chunk, numbered=(request.n or 1) > 1):
+                        yield f"data: {json.dumps(said)}\n\n"
                     if (why := (request.model_extra or {}).get(NOT_CONTINUED)) is not None:
                         yield f"data: {json.dumps(chunk | {'choices': [], NOT_CONTINUED: why})}\n\n"
                 yield line
@@ -145,11 +147,7 @@ async def _watch(results: AsyncGenerator[Any, None], spans: Spans) -> AsyncGener
     async with aclosing(results):
         async for result in results:
             for output in result.outputs:
-                if output.weight_versions is not None:
-                    spans[output.index] = [
-                        {"version": span.version, "start": span.start, "end": span.end}
-                        for span in output.weight_versions
-                    ]
+                note(spans, output.index, output)
             yield result
 
 
@@ -160,6 +158,7 @@ def main() -> None:
     for module in _OTHER_DIALECTS:
         importlib.import_module(module)
     serving.OpenAIServingChat = SpanServingChat
+    completion_serving.OpenAIServingCompletion = SpanServingCompletion
     from vllm.entrypoints.launchers.api_server.entry import main as serve
 
     serve()

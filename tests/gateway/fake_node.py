@@ -40,6 +40,8 @@ class FakeNode:
         self.bodies.append(body)
         if self.refusal is not None:
             return web.Response(status=self.refusal.status, body=self.refusal.body, headers=dict(self.refusal.headers))
+        if request.path == "/tokenize":
+            return web.json_response({"count": 3, "max_model_len": 4096, "tokens": [1, 2, 3]})
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         try:
             await response.prepare(request)

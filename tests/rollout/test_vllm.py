@@ -80,6 +80,24 @@ def test_an_answer_at_once_is_whole_too(node: VllmNode) -> None:
         assert choice["weight_versions"] == [{"version": node.label(), "start": 0, "end": count}]
 
 
+@pytest.mark.parametrize(("prompt", "n"), [([72, 105], 1), ("hi", 2), (["hi", "you"], 2)])
+def test_a_completion_says_which_weights_sampled_it(node: VllmNode, prompt: Any, n: int) -> None:
+    body = {"model": "policy", "prompt": prompt, "n": n, "max_tokens": 9, "logprobs": 0, "return_token_ids": True}
+    count = n * (2 if isinstance(prompt[0], str) and isinstance(prompt, list) else 1)
+    whole = httpx.post(f"{node.url}/v1/completions", json=body, timeout=60).json()["choices"]
+    streamed = httpx.post(f"{node.url}/v1/completions", json=body | {"stream": True}, timeout=60).text
+    data = [json.loads(line[6:]) for line in streamed.split("\n") if line.startswith("data: {")]
+    ids = dict.fromkeys(range(count), 0)
+    for choice in (choice for chunk in data for choice in chunk["choices"]):
+        ids[choice["index"]] += len(choice["token_ids"])
+    spans = {chunk.get("index", 0): chunk["weight_versions"] for chunk in data if "weight_versions" in chunk}
+    assert spans == {index: [{"version": node.label(), "start": 0, "end": ids[index]}] for index in range(count)}
+    for choice in whole:
+        assert choice["weight_versions"] == [{"version": node.label(), "start": 0, "end": len(choice["token_ids"])}]
+    if n == 1:
+        assert data[0]["choices"][0]["prompt_token_ids"] == prompt
+
+
 def test_the_other_dialects_are_as_they_were(node: VllmNode) -> None:
     body = {"model": "policy", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 5, "stream": True}
     answer = httpx.post(f"{node.url}/v1/messages", json=body, timeout=60)
