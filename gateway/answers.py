@@ -39,10 +39,12 @@ class Answers:
         if len(self.each) == 1:
             self.first.add(chunk, at)
             return
-        for index, answer in enumerate(self.each):
-            own = [choice for choice in chunk.choices if choice.index == index]
-            spans = chunk.weight_versions if index == chunk.index else None
-            answer.add(replace(chunk, choices=own, weight_versions=spans, usage=None), at)
+        for choice in chunk.choices:
+            self.each[choice.index].add(replace(chunk, choices=[choice], weight_versions=None, usage=None), at)
+        if not chunk.choices:
+            for index, answer in enumerate(self.each):
+                spans = chunk.weight_versions if index == chunk.index else None
+                answer.add(replace(chunk, weight_versions=spans, usage=None), at)
 
     def settle(self) -> None:
         """Give each of several answers its share of the usage; called once all has come."""

@@ -144,8 +144,8 @@ def node_body(asked: ChatRequest, model: str, continues: Continues | None = None
     return encoded(asked.body | asked.capture | capture)
 
 
-def encoded(body: dict[str, Any]) -> bytes:
-    """``body`` as JSON. Raises ``ApiError`` 400 for a number that JSON cannot carry on."""
+def encoded(body: Any) -> bytes:
+    """``body``, or a part of it, as JSON. Raises ``ApiError`` 400 for a number that JSON cannot carry on."""
     try:
         return msgspec.json.encode(body)
     except (OverflowError, RecursionError, ValueError) as error:

@@ -5,7 +5,6 @@ chat template saw it when it was sampled.
 """
 
 import base64
-import binascii
 from typing import Any, Literal
 
 import msgspec
@@ -131,8 +130,8 @@ def _thought(item: Reasoning) -> str:
     try:
         if sealed.startswith(_CARRIED):
             return base64.b64decode(sealed.removeprefix(_CARRIED), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        pass
+    except ValueError:
+        pass  # refused below, as what does not begin as ours is
     raise invalid("input: encrypted_content of a reasoning item was not given by this gateway", "input")
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from clawstream.gateway.answer import Answer
 from clawstream.gateway.answers import Answers
-from clawstream.gateway.chat_request import ChatRequest, read_chat
+from clawstream.gateway.chat_request import ChatRequest, encoded, read_chat
 from clawstream.gateway.chunks import Chunk
 from clawstream.gateway.dialects.output import Numbered, item, item_events
 from clawstream.gateway.dialects.parts import Change, Parts
@@ -36,7 +36,7 @@ class ResponsesExchange:
     def __init__(self, body: dict[str, Any]) -> None:
         asked = read_asked(body)
         self.asked: ChatRequest = read_chat(chat_body(body, asked))
-        self._echo = _echo(body)
+        self._echo = {key: msgspec.Raw(encoded(value)) for key, value in _echo(body).items()}
         self._carry = ENCRYPTED in (asked.include or ())
         self._parts = Parts(keep_logprobs=self.asked.wants.logprobs)
         self._events = Numbered()
