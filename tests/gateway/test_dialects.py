@@ -150,41 +150,36 @@ async def test_completions(kafka: KafkaSettings, prompt: Any) -> None:
 
 
 @pytest.mark.parametrize("path", ["chat/completions", "completions"])
-@pytest.mark.parametrize("stream", [False, True])
-async def test_each_of_several_answers_is_a_step(kafka: KafkaSettings, path: str, stream: bool) -> None:
+async def test_each_of_several_answers_is_a_step(kafka: KafkaSettings, path: str) -> None:
+    asked = BODIES[path] | {"n": 2}
     async with gateway(kafka, FakeNode(script=as_asked)) as client:
-        sent = BODIES[path] | {"n": 2, "stream": stream, "stream_options": {"include_usage": True} if stream else None}
-        async with client.http.post(f"{client.url}/t/g/v1/{path}", json=sent) as answer:
-            ids, body = answer.headers["X-ClawStream-Step"].split(", "), await answer.read()
-        steps = await client.steps(2)
-    assert {step.step_id for step in steps} == set(ids)
-    assert sorted(step.text for step in steps) == ["a", "b"]
-    assert [(step.trajectory_id, step.trainable, step.response_token_count) for step in steps] == [("t", True, 2)] * 2
-    if stream:
-        chunks = [json.loads(event) for event in SseDecoder().feed(body) if event != b"[DONE]"]
-        assert {choice["index"] for chunk in chunks for choice in chunk["choices"]} == {0, 1}
-        assert chunks[-1]["usage"]["completion_tokens"] == 4
-    else:
-        assert [choice["index"] for choice in json.loads(body)["choices"]] == [0, 1]
-        assert json.loads(body)["usage"]["completion_tokens"] == 4
+        _, headers, whole = await client.post(f"/t/g/v1/{path}", asked)
+        chunks = [json.loads(event) for event in (await events(client, path, n=2))[:-1]]
+        steps = await client.steps(4)
+    assert {step.step_id for step in steps[:2]} == set(headers["X-ClawStream-Step"].split(", "))
+    assert sorted(step.text for step in steps) == ["a", "a", "b", "b"]
+    assert [(step.trajectory_id, step.trainable, step.response_token_count) for step in steps] == [("t", True, 2)] * 4
+    assert [choice["index"] for choice in whole["choices"]] == [0, 1]
+    assert whole["usage"]["completion_tokens"] == 4
+    assert {choice["index"] for chunk in chunks for choice in chunk["choices"]} == {0, 1}
+    assert all("weight_versions" not in chunk for chunk in chunks)
 
 
-@pytest.mark.parametrize("path", BODIES)
-async def test_the_end_comes_after_the_step_is_in_the_log(kafka: KafkaSettings, path: str) -> None:
+async def test_the_end_comes_after_the_step_is_in_the_log(kafka: KafkaSettings) -> None:
     ends = (b"[DONE]", b'"message_delta"', b'"message_stop"', b'"response.completed"')
+    ended = set()
     async with gateway(kafka, FakeNode(script=as_asked)) as client:
-        sent = BODIES[path] | {"stream": True}
-        async with client.http.post(f"{client.url}/t/g/v1/{path}", json=sent) as answer:
-            ended = False
-            async for line in answer.content:
-                if line.startswith(b"data:") and any(end in line for end in ends):
-                    ended = True
-                    assert len(await client.steps()) == 1
-    assert ended
+        for count, (path, body) in enumerate(BODIES.items(), 1):
+            url = f"{client.url}/t/g/v1/{path}"
+            async with client.http.post(url, json=body | {"stream": True}) as answer:
+                async for line in answer.content:
+                    if line.startswith(b"data:") and any(end in line for end in ends):
+                        ended.add(path)
+                        assert len(await client.steps(count)) == count
+    assert ended == set(BODIES)
 
 
-@pytest.mark.parametrize("path", BODIES)
-async def test_the_first_token_does_not_wait_for_the_rest(kafka: KafkaSettings, path: str) -> None:
+async def test_the_first_token_does_not_wait_for_the_rest(kafka: KafkaSettings) -> None:
     go_on = asyncio.Event()
 
     def script(body: dict[str, Any]) -> list[Any]:
@@ -192,88 +187,83 @@ async def test_the_first_token_does_not_wait_for_the_rest(kafka: KafkaSettings, 
         return [*chunks[:2], go_on, *chunks[2:]]
 
     async with gateway(kafka, FakeNode(script=script)) as client:
-        sent = BODIES[path] | {"stream": True}
-        async with client.http.post(f"{client.url}/t/g/v1/{path}", json=sent) as answer:
-            async for line in answer.content:
-                if b'"a"' in line:
-                    go_on.set()
-        (step,) = await client.steps()
-    assert step.trainable
+        for path, body in BODIES.items():
+            go_on.clear()
+            url = f"{client.url}/t/g/v1/{path}"
+            async with client.http.post(url, json=body | {"stream": True}) as answer:
+                async for line in answer.content:
+                    if b'"a"' in line:
+                        go_on.set()
+        steps = await client.steps(len(BODIES))
+    assert [step.trainable for step in steps] == [True] * len(BODIES)
 
 
-@pytest.mark.parametrize("path", BODIES)
-async def test_a_client_that_leaves_stops_the_node_and_the_step_does_not_train(kafka: KafkaSettings, path: str) -> None:
+async def test_a_client_that_leaves_stops_the_node_and_the_step_does_not_train(kafka: KafkaSettings) -> None:
     node = FakeNode(script=lambda body: [*as_asked(body)[:2], 60.0, DONE])
     async with gateway(kafka, node) as client:
-        sent = BODIES[path] | {"stream": True}
-        async with client.http.post(f"{client.url}/t/g/v1/{path}", json=sent) as answer:
-            await answer.content.readline()
-        await asyncio.wait_for(node.cancelled.wait(), 5)
-        (step,) = await client.steps()
-    assert (step.finish_reason, step.trainable) == ("disconnect", False)
+        for path, body in BODIES.items():
+            url = f"{client.url}/t/g/v1/{path}"
+            async with client.http.post(url, json=body | {"stream": True}) as answer:
+                await answer.content.readline()
+            await asyncio.wait_for(node.cancelled.wait(), 5)
+            node.cancelled.clear()
+        steps = await client.steps(len(BODIES))
+    assert [(step.finish_reason, step.trainable) for step in steps] == [("disconnect", False)] * len(BODIES)
 
 
-@pytest.mark.parametrize("path", BODIES)
-async def test_an_answer_that_breaks_off_is_an_error_in_the_stream(kafka: KafkaSettings, path: str) -> None:
+async def test_an_answer_that_breaks_off_is_an_error_in_the_stream(kafka: KafkaSettings) -> None:
     async with gateway(kafka, FakeNode(script=lambda body: [*as_asked(body)[:2], ERROR, DONE])) as client:
-        seen = await events(client, path)
-        (step,) = await client.steps()
-        asked: Any = BODIES[path] | {"model": "x", "stream": True}
-        with pytest.raises((openai.APIError, anthropic.APIError), match="engine died"):
-            async for _ in await {
-                "chat/completions": client.openai().chat.completions.create,
-                "completions": client.openai().completions.create,
-                "responses": client.openai().responses.create,
-                "messages": claude(client).messages.create,
-            }[path](**asked):
-                pass
-    assert json.loads(seen[-1])["error"]["message"] == "engine died"
-    assert (step.finish_reason, step.trainable) == ("abort", False)
+        create = {
+            "chat/completions": client.openai().chat.completions.create,
+            "completions": client.openai().completions.create,
+            "responses": client.openai().responses.create,
+            "messages": claude(client).messages.create,
+        }
+        for path, body in BODIES.items():
+            assert json.loads((await events(client, path))[-1])["error"]["message"] == "engine died"
+            with pytest.raises((openai.APIError, anthropic.APIError), match="engine died"):
+                async for _ in await create[path](model="x", stream=True, **body):
+                    pass
+        steps = await client.steps(2 * len(BODIES))
+    assert {(step.finish_reason, step.trainable) for step in steps} == {("abort", False)}
 
 
-@pytest.mark.parametrize("path", ["responses", "messages"])
-@pytest.mark.parametrize("stream", [False, True])
-async def test_an_ending_without_a_name_in_the_dialect_is_an_error(
-    kafka: KafkaSettings, path: str, stream: bool
-) -> None:
+async def test_an_ending_without_a_name_in_the_dialect_is_an_error(kafka: KafkaSettings) -> None:
     script = [*answer_data([1], [10], text="a", finish_reason="abort"), DONE]
     async with gateway(kafka, FakeNode(script=lambda _: script)) as client:
-        if stream:
-            said = json.loads((await events(client, path))[-1])
-        else:
+        for path in ("responses", "messages"):
             status, _, said = await client.post(f"/t/g/v1/{path}", BODIES[path])
             assert status == 502
-        (step,) = await client.steps()
-    assert "it ended with abort" in said["error"]["message"]
-    assert not step.trainable
+            for error in (said, json.loads((await events(client, path))[-1])):
+                assert "it ended with abort" in error["error"]["message"]
+        steps = await client.steps(4)
+    assert [step.trainable for step in steps] == [False] * 4
 
 
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [
-        (400, anthropic.BadRequestError),
-        (404, anthropic.NotFoundError),
-        (429, anthropic.RateLimitError),
-        (503, anthropic.InternalServerError),
-    ],
-)
-async def test_a_nodes_refusal_in_anthropics_words(kafka: KafkaSettings, status: int, kind: Any) -> None:
-    refusal = web.json_response(ERROR, status=status, headers={"Retry-After": "7"})
-    async with gateway(kafka, FakeNode(refusal=refusal)) as client:
-        with pytest.raises(kind) as raised:
-            await claude(client).messages.create(model="x", max_tokens=9, messages=[{"role": "user", "content": "a"}])
-        with pytest.raises(kind):
-            await claude(client).messages.count_tokens(model="x", messages=[{"role": "user", "content": "a"}])
-    assert (raised.value.status_code, raised.value.response.headers["retry-after"]) == (status, "7")
-    body: Any = raised.value.body
-    assert (body["type"], body["error"]["message"]) == ("error", "engine died")
+async def test_a_nodes_refusal_in_anthropics_words(kafka: KafkaSettings) -> None:
+    kinds: dict[int, Any] = {
+        400: anthropic.BadRequestError,
+        404: anthropic.NotFoundError,
+        429: anthropic.RateLimitError,
+        503: anthropic.InternalServerError,
+    }
+    given: Any = {"model": "x", "messages": [{"role": "user", "content": "a"}]}
+    async with gateway(kafka, node := FakeNode()) as client:
+        for status, kind in kinds.items():
+            node.refusal = web.json_response(ERROR, status=status, headers={"Retry-After": "7"})
+            with pytest.raises(kind) as raised:
+                await claude(client).messages.create(max_tokens=9, **given)
+            assert (raised.value.status_code, raised.value.response.headers["retry-after"]) == (status, "7")
+            assert (raised.value.body["type"], raised.value.body["error"]["message"]) == ("error", "engine died")
+            with pytest.raises(kind):
+                await claude(client).messages.count_tokens(**given)
 
 
-@pytest.mark.parametrize("path", ["responses", "completions"])
-async def test_a_nodes_refusal_keeps_its_status_and_body(kafka: KafkaSettings, path: str) -> None:
+async def test_a_nodes_refusal_keeps_its_status_and_body(kafka: KafkaSettings) -> None:
     async with gateway(kafka, FakeNode(refusal=web.json_response(ERROR, status=418))) as client:
-        status, _, body = await client.post(f"/t/g/v1/{path}", BODIES[path])
-    assert (status, body) == (418, ERROR)
+        for path in ("responses", "completions"):
+            status, _, body = await client.post(f"/t/g/v1/{path}", BODIES[path])
+            assert (status, body) == (418, ERROR)
 
 
 async def test_errors_before_a_dialect_is_reached_have_its_shape(kafka: KafkaSettings) -> None:
