@@ -40,8 +40,12 @@ def answer_message(text: str, tool_calls: Sequence[Message]) -> Message:
 def history_of(
     messages: Sequence[Message], answer: Message, sampling: dict[str, Any], start: bytes = NO_HISTORY
 ) -> bytes:
-    """The digest after ``messages`` and ``answer``; ``NO_HISTORY`` where the tokens were not theirs alone."""
-    if own_prompt(sampling) is not None or has_media(messages):
+    """The digest after ``messages`` and ``answer``; ``NO_HISTORY`` where the tokens were not theirs alone.
+
+    So it is of a prompt of token ids, which has no messages.
+    """
+    of_ids = not messages and start == NO_HISTORY
+    if of_ids or own_prompt(sampling) is not None or has_media(messages):
         return NO_HISTORY
     return digests([*messages, answer], start)[-1]
 

@@ -145,8 +145,11 @@ def shorten(prompt: bytes, messages: Sequence[Message], tools: Sequence[Message]
 
 
 def _goes_on(messages: Sequence[Message], message_count: int) -> bool:
-    """Is the message after the known step's own an answer, as it must be when the conversation went on?"""
-    return len(messages) > message_count and messages[message_count].get("role") == "assistant"
+    """Is the message after the known step's own an answer, as it must be when the conversation went on?
+
+    A prompt of token ids has no messages, and its tokens say all.
+    """
+    return not messages or (len(messages) > message_count and messages[message_count].get("role") == "assistant")
 
 
 def _cost(known: Known) -> int:

@@ -1,9 +1,8 @@
-"""vLLM's OpenAI server whose completions say which weights sampled which token, and whose chats go on from given tokens.
+"""vLLM's OpenAI server whose completions say which weights sampled which token and, chats, go on from given tokens.
 
-With ``vllm_completions.py`` the one file that touches vLLM's Python. A chat completion with ``clawstream_continues`` gets
-a prompt that begins with those tokens (see ``splice.py``), or is rendered whole and says why. vLLM knows the spans of a
-finished request (``CompletionOutput.weight_versions``) and returns them from its token-level route alone; agents use
-completions, chat or not,
+The one file that touches vLLM's Python. A chat with ``clawstream_continues`` gets a prompt that begins with those
+tokens (see ``splice.py``), or is rendered whole and says why. vLLM knows the spans of a finished request
+(``CompletionOutput.weight_versions``) and returns them from its token-level route alone; agents use completions,
 so here they are added to those: streamed, as a last chunk before ``[DONE]`` without choices; else, as a field of each
 choice. ``end`` is exclusive::
 
@@ -28,9 +27,8 @@ from vllm.entrypoints.serve.engine.protocol import ErrorResponse
 from vllm.exceptions import VLLMClientError
 from vllm.outputs import CompletionOutput
 
+from clawstream.rollout.spans import Spans, chunks, note
 from clawstream.rollout.splice import Message, closes, opening_messages, splice, tail_messages
-from clawstream.rollout.vllm_completions import SpanServingCompletion
-from clawstream.rollout.vllm_spans import Spans, chunks, note
 from clawstream.schemas import unpack_tokens
 from clawstream.schemas.continuing import CONTINUES, NOT_CONTINUED, Continues
 
@@ -136,6 +134,46 @@ class SpanServingChat(serving.OpenAIServingChat):
         return response
 
 
+class SpanServingCompletion(completion_serving.OpenAIServingCompletion):
+    """Completions with weight-version spans."""
+
+    async def completion_stream_generator(
+        self,
+        request: Any,
+        engine_inputs: list[Any],
+        result_generator: AsyncGenerator[tuple[int, Any], None],
+        request_id: str,
+        created_time: int,
+        model_name: str,
+        *rest: Any,
+        **named: Any,
+    ) -> AsyncGenerator[str, None]:
+        """vLLM's stream, and the spans of each choice as one more chunk."""
+        spans: Spans = {}
+        chunk = {"id": request_id, "object": "text_completion", "created": created_time, "model": model_name}
+        watched, count = _watch_prompts(result_generator, request.n, spans), len(engine_inputs) * request.n
+        lines = super().completion_stream_generator(
+            request, engine_inputs, watched, request_id, created_time, model_name, *rest, **named
+        )
+        async with aclosing(watched), aclosing(lines):
+            async for line in lines:
+                if line == _DONE:
+                    for said in chunks(spans, chunk, numbered=count > 1):
+                        yield f"data: {json.dumps(said)}\n\n"
+                yield line
+
+    def request_output_to_completion_response(self, final_res_batch: list[Any], *rest: Any, **named: Any) -> Any:
+        """vLLM's answer, with the spans in each choice."""
+        spans: Spans = {}
+        outputs = [output for result in final_res_batch for output in result.outputs]
+        for index, output in enumerate(outputs):
+            note(spans, index, output)
+        response = super().request_output_to_completion_response(final_res_batch, *rest, **named)
+        for choice in response.choices:
+            choice.weight_versions = spans.get(choice.index)
+        return response
+
+
 def _settled(message: Any) -> Message:
     """``message`` with lists where validation has left iterators that can be read once."""
     once = (str, list, dict, type(None), bool, int, float)
@@ -149,6 +187,17 @@ async def _watch(results: AsyncGenerator[Any, None], spans: Spans) -> AsyncGener
             for output in result.outputs:
                 note(spans, output.index, output)
             yield result
+
+
+async def _watch_prompts(
+    results: AsyncGenerator[tuple[int, Any], None], n: int, spans: Spans
+) -> AsyncGenerator[tuple[int, Any], None]:
+    """Pass ``results``, each with the number of its prompt, on, noting each finished output's spans."""
+    async with aclosing(results):
+        async for prompt, result in results:
+            for output in result.outputs:
+                note(spans, output.index + prompt * n, output)
+            yield prompt, result
 
 
 def main() -> None:

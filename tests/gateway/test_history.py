@@ -101,6 +101,7 @@ def test_media_and_prompts_of_their_own_have_no_history() -> None:
     assert has_media([USER, image])
     assert not has_media([USER, {"role": "user", "content": [{"type": "text", "text": "a"}, "b"]}])
     assert history_of([image], answer_message("", ()), {}) == NO_HISTORY
+    assert history_of([], answer_message("", ()), {}) == NO_HISTORY
     assert history_of([USER], answer_message("", ()), {"truncate_prompt_tokens": 5}) == NO_HISTORY
     assert (own_prompt({"echo": False}), own_prompt({"echo": True})) == (None, "echo")
 

@@ -62,6 +62,12 @@ def test_messages_that_do_not_go_on_from_the_answer_are_stored_whole(messages: l
     assert json.loads(stored.new_messages_json) == messages
 
 
+def test_a_prompt_of_token_ids_goes_on_by_its_tokens() -> None:
+    stored = shorten(pack_tokens([1, 2, 3]), [], [], known("s1", [1, 2], []))
+    assert (stored.prefix and stored.prefix.token_count, stored.prompt_tokens) == (2, pack_tokens([3]))
+    assert json.loads(stored.new_messages_json) == []
+
+
 def test_tools_that_changed_are_stored() -> None:
     def tools_json(before: list[Any], after: list[Any]) -> str | None:
         return shorten(b"", [USER, ANSWER], after, known("s1", [], [USER], before)).tools_json

@@ -83,7 +83,8 @@ async def test_responses(client: Client) -> None:
     async with responses.stream(model="policy", input=given, tools=tools) as stream:
         last = await stream.get_final_response()
     one, two = may_train(steps_of(client, "r-responses"), 2)
-    assert one.finish_reason == "tool_calls"
+    assert (one.finish_reason, two.branch_reason) == ("tool_calls", None)
+    assert (two.prompt_prefix and two.prompt_prefix.step_id) == one.step_id
     assert two.text == last.output_text
     assert last.usage.output_tokens == two.response_token_count
 
@@ -103,6 +104,7 @@ async def test_messages(client: Client) -> None:
     result = {"type": "tool_result", "tool_use_id": called.content[1].id, "content": "3"}  # type: ignore[union-attr]
     given += [{"role": "assistant", "content": called.content}, {"role": "user", "content": [result]}]
     last = await messages.create(messages=given, **asked)
-    _, two = may_train(steps_of(client, "r-messages"), 2)
+    one, two = may_train(steps_of(client, "r-messages"), 2)
+    assert (two.branch_reason, two.prompt_prefix and two.prompt_prefix.step_id) == (None, one.step_id)
     assert two.text == "".join(block.text for block in last.content if block.type == "text")
     assert last.usage.output_tokens == two.response_token_count
