@@ -63,13 +63,19 @@ async def _answer(request: web.Request, dialect: Dialect) -> web.StreamResponse:
         plan = await gateway.continuations.plan(caller.trajectory_id, asked)
         call = Call(step_id=new_id(), caller=caller, channel=channel, asked=asked, received_at=received_at, plan=plan)
         stream = await gateway.node_client.open(caller.trajectory_id, asked, plan.known)
-        calls = [call, *(replace(call, step_id=new_id()) for _ in range(asked.count - 1))]
+        calls = [call, *(_another(call, index) for index in range(1, asked.count))]
         try:
             if asked.stream:
                 return await _streamed(request, gateway, calls, exchange, stream)
             return await _whole(gateway, calls, exchange, stream)
         finally:
             stream.close()
+
+
+def _another(call: Call, index: int) -> Call:
+    """The same call for its answer ``index``: no retry of the first, so it has a request key of its own."""
+    caller = replace(call.caller, request_key=f"{call.caller.request_key}#{index}")
+    return replace(call, step_id=new_id(), caller=caller)
 
 
 async def _whole(gateway: Gateway, calls: list[Call], exchange: Exchange, stream: NodeStream) -> web.Response:

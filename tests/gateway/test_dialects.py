@@ -11,6 +11,7 @@ from aiohttp import web
 from anthropic import AsyncAnthropic
 
 from clawstream.gateway.sse import SseDecoder
+from clawstream.processors.sequences import resolve
 from clawstream.schemas import unpack_tokens
 from clawstream.streams.settings import KafkaSettings
 from tests.gateway.fake_node import DONE, FakeNode
@@ -158,6 +159,9 @@ async def test_each_of_several_answers_is_a_step(kafka: KafkaSettings, path: str
         steps = await client.steps(4)
     assert {step.step_id for step in steps[:2]} == set(headers["X-ClawStream-Step"].split(", "))
     assert sorted(step.text for step in steps) == ["a", "a", "b", "b"]
+    assert len({step.request_key for step in steps}) == 4
+    resolved = resolve(steps)  # as processors read them: none of them is a retry
+    assert (len(resolved.sequences), resolved.refusals) == (4, [])
     assert [(step.trajectory_id, step.trainable, step.response_token_count) for step in steps] == [("t", True, 2)] * 4
     assert [choice["index"] for choice in whole["choices"]] == [0, 1]
     assert whole["usage"]["completion_tokens"] == 4
