@@ -113,6 +113,6 @@ def assemble(
         continuations=Continuations(prefixes, handover),
         trajectories=Trajectories(pace, settings.max_trajectories, lambda: versions.newest),
         ledger=ledger,
-        sealer=Sealer(ledger, nodes, prefixes),
+        sealer=Sealer(ledger, prefixes),
         node_client=NodeClient(settings, nodes, session),
     )

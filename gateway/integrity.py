@@ -11,18 +11,25 @@ from clawstream.gateway.answer import Answer
 from clawstream.gateway.spans import cover
 from clawstream.schemas import PolicySpan
 
-FlawKind = Literal["disconnect", "abort", "length", "tokens", "logprobs", "usage", "prompt", "version", "temperature"]
+FlawKind = Literal[
+    "disconnect", "abort", "length", "tokens", "logprobs", "usage", "prompt", "version", "temperature", "side"
+]
 Ended = Literal["disconnect", "abort"]  # how a call ended that did not come to its end
 
 COMPLETE = frozenset({"stop", "tool_calls"})
-_TOKENS_HOLD = ("policy version", "temperature")  # reasons that are found once everything about the tokens held
+_TOKENS_HOLD = ("version", "temperature", "side")  # reasons that are found once everything about the tokens held
 
 
 class Flaw(NamedTuple):
     """Why a step must not train."""
 
     kind: FlawKind
-    reason: str  # a sentence with numbers
+    detail: str  # a sentence with numbers
+
+    @property
+    def reason(self) -> str:
+        """Both, as a step has it."""
+        return f"{self.kind}: {self.detail}"
 
 
 def finish_reason(answer: Answer, ended: Ended | None) -> str:
@@ -31,7 +38,7 @@ def finish_reason(answer: Answer, ended: Ended | None) -> str:
 
 
 def find_flaw(
-    answer: Answer, spans: Sequence[PolicySpan] | None, temperature: float, ended: Ended | None
+    answer: Answer, spans: Sequence[PolicySpan] | None, temperature: float, turn_type: str, ended: Ended | None
 ) -> Flaw | None:
     """The first thing that is wrong; ``None`` when the step may train."""
     return (
@@ -41,22 +48,23 @@ def find_flaw(
         or _bad_prompt(answer)
         or _bad_spans(spans, len(answer.token_ids))
         or _greedy(temperature)
+        or _side(turn_type)
     )
 
 
 def is_exact(untrainable_reason: str | None) -> bool:
     """Is the answer complete and are its tokens the sampled ones, so that a prompt may go on from them?"""
-    return untrainable_reason is None or untrainable_reason.startswith(_TOKENS_HOLD)
+    return untrainable_reason is None or untrainable_reason.partition(":")[0] in _TOKENS_HOLD
 
 
 def _incomplete(finish: str) -> Flaw | None:
     if finish in COMPLETE:
         return None
     if finish == "length":
-        return Flaw("length", "length: the answer was cut off at its token limit")
+        return Flaw("length", "the answer was cut off at its token limit")
     if finish == "disconnect":
-        return Flaw("disconnect", "disconnect: the client went away before the answer was complete")
-    return Flaw("abort", f"{finish}: the node did not complete the answer")
+        return Flaw("disconnect", "the client went away before the answer was complete")
+    return Flaw("abort", f"the node did not complete the answer; its finish reason is {finish}")
 
 
 def _miscounted(answer: Answer) -> Flaw | None:
@@ -99,6 +107,12 @@ def _greedy(temperature: float) -> Flaw | None:
     if temperature > 0:
         return None
     return Flaw("temperature", "temperature is 0: the answer was chosen, not sampled")
+
+
+def _side(turn_type: str) -> Flaw | None:
+    if turn_type == "main":
+        return None
+    return Flaw("side", f"turn type is {turn_type}: not a turn of the task")
 
 
 def _usage(usage: dict[str, Any] | None, key: str) -> int | None:

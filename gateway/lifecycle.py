@@ -87,6 +87,7 @@ async def feedback(request: web.Request) -> web.Response:
         raise invalid("reward: a rewarded statement needs one; a missing reward is not zero", "reward")
     if body.kind == "observed" and body.detail is None:
         raise invalid("detail: an observed statement needs one", "detail")
+    key = request.headers.get("Idempotency-Key")
     feedback_id = await say(
         gateway,
         body.kind,
@@ -96,7 +97,7 @@ async def feedback(request: web.Request) -> web.Response:
         reward=_finite(body.reward),
         detail=body.detail,
         source=checked(body.source, "source"),
-        idempotency_key=request.headers.get("Idempotency-Key"),
+        idempotency_key=checked(key, "Idempotency-Key") if key else None,
     )
     if body.kind == "aborted":
         gateway.trajectories.abort(trajectory_id)

@@ -39,16 +39,15 @@ class Sampled:
     """One call, as it was answered."""
 
     answer: Answer
-    before: NodeStatus  # what the node had said when the call went to it
-    after: NodeStatus | None  # and when the answer was complete
+    node: NodeStatus  # what the node had said when the call went to it
     ended: Ended | None  # how it ended otherwise
 
 
 def step_of(call: Call, sampled: Sampled, stored: Stored) -> tuple[Step, Flaw | None]:
     """The step to record, and why it must not train; ``None`` when it may."""
     answer, caller = sampled.answer, call.caller
-    spans = policy_spans(answer.reported_spans, len(answer.token_ids), sampled.before, sampled.after)
-    flaw = find_flaw(answer, spans, call.asked.temperature, sampled.ended)
+    spans = policy_spans(answer.reported_spans)
+    flaw = find_flaw(answer, spans, call.asked.temperature, caller.turn_type, sampled.ended)
     step = Step(
         step_id=call.step_id,
         trajectory_id=caller.trajectory_id,
@@ -73,18 +72,18 @@ def step_of(call: Call, sampled: Sampled, stored: Stored) -> tuple[Step, Flaw | 
         branch_reason=why_branched(
             call.plan,
             pack_tokens(answer.prompt_ids or ()),
-            sampled.before.node,
+            sampled.node.node,
             answer.not_continued,
             stored.prefix is not None,
         ),
         prompt_tokens=stored.prompt_tokens,
         response_tokens=pack_tokens(answer.token_ids),
         response_logprobs=pack_logprobs(answer.logprobs),
-        logprobs_mode=sampled.before.logprobs_mode,
+        logprobs_mode=sampled.node.logprobs_mode,
         temperature=call.asked.temperature,
         policy_spans=spans or [],
-        node=sampled.before.node,
-        model=sampled.before.model,
+        node=sampled.node.node,
+        model=sampled.node.model,
         prompt_token_count=_count(answer, "prompt_tokens", len(answer.prompt_ids or ())),
         response_token_count=_count(answer, "completion_tokens", len(answer.token_ids)),
         trainable=flaw is None,

@@ -6,7 +6,6 @@ Invariant: a sealed step's prefix was sealed before it.
 import time
 
 from clawstream.gateway.answer import Answer
-from clawstream.gateway.follow import Nodes
 from clawstream.gateway.history import answer_message
 from clawstream.gateway.integrity import Ended, is_exact
 from clawstream.gateway.ledger import Ledger
@@ -27,15 +26,15 @@ from clawstream.topics import STEPS
 class Sealer:
     """Records calls."""
 
-    def __init__(self, ledger: Ledger, nodes: Nodes, prefixes: PrefixStore) -> None:
-        self._ledger, self._nodes, self._prefixes = ledger, nodes, prefixes
+    def __init__(self, ledger: Ledger, prefixes: PrefixStore) -> None:
+        self._ledger, self._prefixes = ledger, prefixes
 
     async def seal(self, call: Call, answer: Answer, node: NodeStatus, ended: Ended | None = None) -> None:
         """Return once the call's step is in the log. Raises ``ApiError`` 503 when it is not."""
         prompt = pack_tokens(answer.prompt_ids or ())
         known = self._prefixes.find(call.caller.trajectory_id, prompt)
         stored = shorten(prompt, call.asked.messages, call.asked.tools, known)
-        sampled = Sampled(answer=answer, before=node, after=self._nodes.get(node.node), ended=ended)
+        sampled = Sampled(answer=answer, node=node, ended=ended)
         step, flaw = step_of(call, sampled, stored)
         started = time.perf_counter()
         await self._ledger.write(STEPS, step)

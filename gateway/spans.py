@@ -1,28 +1,17 @@
 """Which policy version sampled which response tokens.
 
-Invariant: a version is never guessed. It is what the node said of these very tokens, or, for a node that says nothing
-of tokens, the one version that it announced before and after, with no swap under way.
+Invariant: a version is never guessed. It is what the node said of these very tokens.
 """
 
 from collections.abc import Sequence
 
 from clawstream.gateway.chunks import ReportedSpan
-from clawstream.schemas import NodeStatus, PolicySpan
+from clawstream.schemas import PolicySpan
 
 
-def policy_spans(
-    reported: Sequence[ReportedSpan] | None, token_count: int, before: NodeStatus, after: NodeStatus | None
-) -> list[PolicySpan] | None:
-    """Spans over ``token_count`` response tokens; ``None`` when the version is unknown."""
-    if reported is not None:
-        return _as_said(reported)
-    if after is None or before.version != after.version or {before.health, after.health} != {"ready"}:
-        return None
-    return [PolicySpan(version=before.version, start=0, end=token_count)]
-
-
-def _as_said(reported: Sequence[ReportedSpan]) -> list[PolicySpan] | None:
-    if any(not (span.version.isascii() and span.version.isdigit()) for span in reported):
+def policy_spans(reported: Sequence[ReportedSpan] | None) -> list[PolicySpan] | None:
+    """Spans over the response tokens; ``None`` when the version is unknown."""
+    if reported is None or any(not (span.version.isascii() and span.version.isdigit()) for span in reported):
         return None  # a label such as "default": the node never followed `weights`
     return [
         PolicySpan(version=int(span.version), start=span.start, end=span.end)

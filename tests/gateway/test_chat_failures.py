@@ -55,10 +55,10 @@ async def test_an_error_before_the_first_chunk_has_its_status(kafka: KafkaSettin
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"usage": {"prompt_tokens": 3, "completion_tokens": 5}}, "2 token ids but usage says 5"),
-        ({"usage": {"prompt_tokens": 9, "completion_tokens": 2}}, "3 prompt token ids but usage says 9"),
-        ({"weight_versions": [{"version": "3", "start": 0, "end": 1}]}, "policy version spans cover"),
-        ({"weight_versions": [{"version": "default", "start": 0, "end": 2}]}, "policy version unknown"),
+        ({"usage": {"prompt_tokens": 3, "completion_tokens": 5}}, "usage: 2 token ids but usage says 5"),
+        ({"usage": {"prompt_tokens": 9, "completion_tokens": 2}}, "prompt: 3 prompt token ids but usage says 9"),
+        ({"weight_versions": [{"version": "3", "start": 0, "end": 1}]}, "version: policy version spans cover"),
+        ({"weight_versions": [{"version": "default", "start": 0, "end": 2}]}, "version: policy version unknown"),
         ({"finish_reason": "length"}, "length: "),
     ],
 )
@@ -74,22 +74,20 @@ async def test_what_contradicts_itself_is_answered_and_does_not_train(
     assert (step.untrainable_reason or "").startswith(reason)
 
 
-async def test_plain_vllm_has_the_version_that_its_node_announced(kafka: KafkaSettings) -> None:
-    go_on = asyncio.Event()
-    script = answer_data([1, 2, 3], [10, 11], weight_versions=None)
-    node = FakeNode(script=lambda _: [script[0], go_on, *script[1:], DONE])
-    async with gateway(kafka, node) as client:
-        swapped = asyncio.create_task(client.chat())
-        await asyncio.sleep(0.2)
-        await announce(kafka, status_of(node, "n0", version=4))
-        await until(lambda: client.gateway.nodes.live()[0].version == 4)
-        go_on.set()
-        await swapped
+async def test_plain_vllm_says_no_versions_and_nothing_is_guessed(kafka: KafkaSettings) -> None:
+    script = [*answer_data([1, 2, 3], [10, 11], weight_versions=None), DONE]
+    async with gateway(kafka, FakeNode(script=lambda _: script)) as client:
         await client.chat()
-        first, second = await client.steps(2)
-    assert (first.trainable, first.untrainable_reason) == (False, "policy version unknown")
-    assert [span.version for span in second.policy_spans] == [4]
-    assert second.trainable
+        (step,) = await client.steps()
+    assert (step.trainable, step.untrainable_reason) == (False, "version: policy version unknown")
+
+
+async def test_a_side_turn_is_recorded_and_does_not_train(kafka: KafkaSettings) -> None:
+    async with gateway(kafka, FakeNode()) as client:
+        await client.chat(headers={"X-Turn-Type": "side"})
+        (step,) = await client.steps()
+    assert (step.turn_type, step.trainable) == ("side", False)
+    assert (step.untrainable_reason or "").startswith("side: ")
 
 
 @pytest.mark.parametrize("stream", [False, True])

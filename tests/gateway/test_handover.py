@@ -100,7 +100,10 @@ def test_what_must_not_be_gone_on_from_is_not_learned(fields: dict[str, Any]) ->
 
 def test_a_greedy_answer_is_exact_and_is_learned() -> None:
     store = PrefixStore(1000, 4)
-    learn(a_step(trainable=False, untrainable_reason="temperature is 0: the answer was chosen, not sampled"), store)
+    learn(
+        a_step(trainable=False, untrainable_reason="temperature: temperature is 0: the answer was chosen, not sampled"),
+        store,
+    )
     assert len(store.steps("t1")) == 1
     assert len(store.steps("t1")[0].tokens) == 4 * TOKEN_BYTES
 

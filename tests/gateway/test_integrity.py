@@ -12,8 +12,10 @@ from tests.gateway.samples import an_answer
 SPAN = PolicySpan(version=3, start=0, end=2)
 
 
-def flaw_of(temperature: float = 1.0, spans: Any = (SPAN,), ended: Ended | None = None, **fields: Any) -> Any:
-    return find_flaw(an_answer(**fields), spans, temperature, ended)
+def flaw_of(
+    temperature: float = 1.0, spans: Any = (SPAN,), ended: Ended | None = None, turn_type: str = "main", **fields: Any
+) -> Any:
+    return find_flaw(an_answer(**fields), spans, temperature, turn_type, ended)
 
 
 @pytest.mark.parametrize("finish", ["stop", "tool_calls"])
@@ -26,7 +28,7 @@ def test_a_complete_consistent_answer_trains(finish: str) -> None:
     [
         ("length", "length: the answer was cut off at its token limit", {"finish_reason": "length"}),
         ("abort", "abort: the node did not complete the answer", {"finish_reason": None}),
-        ("abort", "content_filter: the node did not", {"finish_reason": "content_filter"}),
+        ("abort", "finish reason is content_filter", {"finish_reason": "content_filter"}),
         ("disconnect", "disconnect: the client went away", {"ended": "disconnect"}),
         ("abort", "abort: the node did not complete", {"ended": "abort"}),
         ("tokens", "no token ids for 2", {"token_ids": []}),
@@ -41,6 +43,7 @@ def test_a_complete_consistent_answer_trains(finish: str) -> None:
         ("version", r"cover \[0, 1\) of 2 tokens", {"spans": [PolicySpan(version=3, start=0, end=1)]}),
         ("version", "cover nothing of 2 tokens", {"spans": []}),
         ("temperature", "temperature is 0", {"temperature": 0.0}),
+        ("side", "turn type is side", {"turn_type": "side"}),
     ],
 )
 def test_a_flaw_is_named_with_its_numbers(kind: str, reason: str, given: dict[str, Any]) -> None:

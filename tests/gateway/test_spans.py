@@ -5,7 +5,6 @@ import pytest
 from clawstream.gateway.chunks import ReportedSpan
 from clawstream.gateway.spans import cover, policy_spans
 from clawstream.schemas import PolicySpan
-from tests.gateway.samples import a_node
 
 
 def span(version: int, start: int, end: int) -> PolicySpan:
@@ -14,18 +13,15 @@ def span(version: int, start: int, end: int) -> PolicySpan:
 
 def test_reported_spans_are_taken_as_they_are() -> None:
     reported = [ReportedSpan(version="3", start=0, end=2), ReportedSpan(version="4", start=2, end=5)]
-    assert policy_spans(reported, 5, a_node(version=9), a_node(version=9)) == [span(3, 0, 2), span(4, 2, 5)]
+    assert policy_spans(reported) == [span(3, 0, 2), span(4, 2, 5)]
 
 
 def test_a_label_that_is_no_version_is_unknown() -> None:
-    assert policy_spans([ReportedSpan(version="default", start=0, end=2)], 2, a_node(), a_node()) is None
+    assert policy_spans([ReportedSpan(version="default", start=0, end=2)]) is None
 
 
-def test_without_a_report_the_announced_version_counts_when_it_stayed() -> None:
-    assert policy_spans(None, 2, a_node(version=3), a_node(version=3)) == [span(3, 0, 2)]
-    assert policy_spans(None, 2, a_node(version=3), a_node(version=4)) is None
-    assert policy_spans(None, 2, a_node(), a_node(health="swapping")) is None
-    assert policy_spans(None, 2, a_node(), None) is None
+def test_without_a_report_nothing_is_guessed() -> None:
+    assert policy_spans(None) is None
 
 
 @pytest.mark.parametrize(
