@@ -52,7 +52,7 @@ def wanted_topics(settings: KafkaSettings, catalogue: tuple[Topic[Any], ...] = C
 
 def wait_for_kafka(settings: KafkaSettings, timeout_seconds: float = 60.0) -> None:
     """Return once a broker answers. Raises ``KafkaUnreachableError`` when none does in time."""
-    client = AdminClient({"bootstrap.servers": settings.bootstrap_servers, "log_level": 0})
+    client = AdminClient(settings.client())
     deadline = time.monotonic() + timeout_seconds
     while True:
         try:
@@ -68,7 +68,7 @@ def wait_for_kafka(settings: KafkaSettings, timeout_seconds: float = 60.0) -> No
 
 def create_missing(settings: KafkaSettings) -> list[str]:
     """Create the topics that are missing; their names."""
-    client = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
+    client = AdminClient(settings.client())
     present = client.list_topics(timeout=_TIMEOUT_SECONDS).topics
     new = [
         NewTopic(wanted.name, wanted.partitions, settings.replication_factor, config=wanted.config)
@@ -88,7 +88,7 @@ def create_missing(settings: KafkaSettings) -> list[str]:
 
 def drift(settings: KafkaSettings) -> Iterator[Drift]:
     """How the cluster differs from the catalogue."""
-    client = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
+    client = AdminClient(settings.client())
     present = client.list_topics(timeout=_TIMEOUT_SECONDS).topics
     wanted = {topic.name: topic for topic in wanted_topics(settings)}
     existing = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in wanted if name in present]

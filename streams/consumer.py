@@ -26,16 +26,14 @@ OnAssign = Callable[[Sequence[int]], Offsets]  # partitions just assigned -> whe
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.2
-_CRITICAL = 2  # librdkafka prints each lost connection to stderr; errors come with the records
 _GROUP = {
-    "log_level": _CRITICAL,
     "enable.auto.commit": False,
     "auto.offset.reset": "earliest",
     "partition.assignment.strategy": "cooperative-sticky",
     "session.timeout.ms": 10_000,
 }
 _FINAL = (kafka.KafkaError.UNKNOWN_TOPIC_OR_PART, kafka.KafkaError.TOPIC_AUTHORIZATION_FAILED)
-_FOLLOW = {"log_level": _CRITICAL, "group.id": "unused", "enable.auto.commit": False, "enable.partition.eof": True}
+_FOLLOW = {"group.id": "unused", "enable.auto.commit": False, "enable.partition.eof": True}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +66,7 @@ class GroupConsumer(Generic[R]):
         """
         self._name = settings.name(topic.name)
         self._topic, self._dead, self._start = topic, dead, on_assign or (lambda _: {})
-        member = {"bootstrap.servers": settings.bootstrap_servers, "group.id": settings.name(group)}
+        member = settings.client() | {"group.id": settings.name(group)}
         if instance is not None:
             member["group.instance.id"] = instance
         self._client = kafka.Consumer(member | _GROUP)
@@ -111,7 +109,7 @@ class Follower(Generic[R]):
 
     def __init__(self, settings: KafkaSettings, topic: Topic[R], dead: DeadLetters | None = None) -> None:
         self._topic, self._dead = topic, dead
-        self._client = kafka.Consumer({"bootstrap.servers": settings.bootstrap_servers} | _FOLLOW)
+        self._client = kafka.Consumer(settings.client() | _FOLLOW)
         self._client.assign(
             [
                 kafka.TopicPartition(settings.name(topic.name), partition, kafka.OFFSET_BEGINNING)

@@ -28,7 +28,7 @@ class LagReader:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
-        self._client = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
+        self._client = AdminClient(settings.client())
         self._partitions: dict[str, list[int]] = {}
 
     def end_offsets(self, topic: Topic[Any]) -> dict[int, int]:

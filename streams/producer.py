@@ -25,7 +25,6 @@ Headers = dict[str, str]
 
 _POLL_SECONDS = 0.05
 _BY_KEY = -1
-_CRITICAL = 2  # librdkafka prints each lost connection to stderr; what follows from one comes back as an error
 
 
 class Producer:
@@ -35,10 +34,9 @@ class Producer:
         """``queue_seconds``: how long a send waits for room while the local queue is full, before it fails."""
         self._settings = settings
         self._client = kafka.Producer(
-            {
-                "bootstrap.servers": settings.bootstrap_servers,
+            settings.client()
+            | {
                 "client.id": client_id,
-                "log_level": _CRITICAL,
                 "enable.idempotence": True,
                 "acks": "all",
                 "linger.ms": 1,

@@ -24,6 +24,9 @@ class SettingsError(Exception):
     """Settings that cannot be used; the message names the key and where it was written."""
 
 
+_CRITICAL = 2
+
+
 class Section(BaseModel):
     """One section of the settings. Subclasses name it in ``section`` and describe each field."""
 
@@ -44,6 +47,10 @@ class KafkaSettings(Section):
     max_record_bytes: int = Field(
         default=8 * 1024 * 1024, ge=1024, description="largest record that is produced, in bytes"
     )
+
+    def client(self, **options: str | int | bool) -> dict[str, str | int | float | bool]:
+        """Configuration of a client of librdkafka, which by itself prints each lost connection to stderr."""
+        return {"bootstrap.servers": self.bootstrap_servers, "log_level": _CRITICAL, **options}
 
     def name(self, topic: str) -> str:
         """The name that a topic or a consumer group has on this cluster."""

@@ -38,10 +38,8 @@ class Tail:
 
     def __init__(self, settings: KafkaSettings, topic: Topic[Any], max_records: int) -> None:
         self._name = settings.name(topic.name)
-        self._client = kafka.Consumer({"bootstrap.servers": settings.bootstrap_servers} | _FOLLOW)
-        self._admin = AdminClient(
-            {"bootstrap.servers": settings.bootstrap_servers}
-        )  # a client that polls blocks others
+        self._client = kafka.Consumer(settings.client() | _FOLLOW)
+        self._admin = AdminClient(settings.client())  # a client that polls blocks others
         partitions = partitions_of(self._client, self._name)
         self._handed: dict[int, int] = {}
         self._reached: dict[int, int] = {}
