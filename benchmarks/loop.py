@@ -20,8 +20,9 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from benchmarks.gateway import until_it_answers
 from benchmarks.report import percentiles, publish
-from benchmarks.synthetic_node import announce, chat
+from benchmarks.synthetic_node import keep_announcing, make_app
 from clawstream.schemas import Sample
 from clawstream.streams.admin import create_missing
 from clawstream.streams.broker import LocalBroker
@@ -57,9 +58,7 @@ class Batches:
 @contextlib.asynccontextmanager
 async def serving(kafka: KafkaSettings, producer: Producer) -> AsyncIterator[tuple[str, str]]:
     """The synthetic node and the real apps; yields the URLs of both."""
-    app = web.Application(client_max_size=1 << 26)
-    app.router.add_post("/v1/chat/completions", chat)
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(make_app(), access_log=None)
     await runner.setup()
     node_port, gateway_port = free_port(), free_port()
     await web.TCPSite(runner, "127.0.0.1", node_port).start()
@@ -71,32 +70,14 @@ async def serving(kafka: KafkaSettings, producer: Producer) -> AsyncIterator[tup
     for name, arguments in (("gateway", ("gateway", "--port", str(gateway_port))), ("process", ("process",))):
         supervisor.start(Process(name=name, arguments=arguments, environment=environment))
     node, gateway = f"http://127.0.0.1:{node_port}", f"http://127.0.0.1:{gateway_port}"
-    heartbeat = asyncio.create_task(_keep_announcing(producer, node))
+    heartbeat = asyncio.create_task(keep_announcing(producer, node))
     try:
-        await _answers(gateway)
+        await until_it_answers(gateway)
         yield node, gateway
     finally:
         heartbeat.cancel()
         await supervisor.stop()
         await runner.cleanup()
-
-
-async def _keep_announcing(producer: Producer, url: str) -> None:
-    while True:
-        await asyncio.to_thread(announce, producer, url)
-        await asyncio.sleep(5)
-
-
-async def _answers(gateway: str) -> None:
-    """Wait until a call through the whole gateway succeeds."""
-    async with aiohttp.ClientSession() as session:
-        for _ in range(300):
-            with contextlib.suppress(aiohttp.ClientError):
-                async with session.post(f"{gateway}/v1/chat/completions", json=_body([_message(4)])) as answer:
-                    if answer.status == 200:
-                        return
-            await asyncio.sleep(0.2)
-    raise TimeoutError("the gateway did not answer within 60 s")
 
 
 def _message(words: int) -> dict[str, Any]:
@@ -118,7 +99,7 @@ async def work(base_url: str, path: str, arguments: argparse.Namespace, register
             messages: list[dict[str, Any]] = []
             for _ in range(arguments.turns):
                 messages.append(_message(arguments.prompt_words))
-                body = _body(messages) | ({} if register else {"stream": True})
+                body = _body(messages)
                 started = time.perf_counter()
                 async with session.post(f"{url}/chat/completions", json=body) as answer:
                     await answer.read()

@@ -3,7 +3,9 @@
 It samples nothing. Figures taken with it say what ClawStream adds, never how fast a model is.
 """
 
+import asyncio
 import json
+import sys
 from typing import Any
 
 from aiohttp import web
@@ -28,6 +30,20 @@ def announce(producer: Producer, url: str) -> None:
         at=now(),
     )
     producer.send(NODES, status).result(timeout=30)
+
+
+async def keep_announcing(producer: Producer, url: str) -> None:
+    """Announce every 5 seconds, until cancelled."""
+    while True:
+        await asyncio.to_thread(announce, producer, url)
+        await asyncio.sleep(5)
+
+
+def make_app() -> web.Application:
+    """The node."""
+    app = web.Application(client_max_size=1 << 26)
+    app.router.add_post("/v1/chat/completions", chat)
+    return app
 
 
 async def chat(request: web.Request) -> web.StreamResponse:
@@ -74,3 +90,7 @@ def _prompt_ids(messages: list[dict[str, Any]]) -> list[int]:
 
 async def _send(response: web.StreamResponse, chunk: dict[str, Any]) -> None:
     await response.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+
+
+if __name__ == "__main__":
+    web.run_app(make_app(), host="127.0.0.1", port=int(sys.argv[1]), print=None, access_log=None)

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -155,11 +156,14 @@ async def test_kill_9_loses_nothing_and_doubles_nothing(pipeline: Pipeline, vict
 
 
 async def test_every_sample_is_trained_or_discarded_once(pipeline: Pipeline) -> None:
-    def missing() -> set[str]:
+    def uses() -> Counter[str]:
         reports = {report.update_id: report for report in read_all(pipeline.kafka, UPDATES)}.values()
-        used = {sample_id for report in reports for sample_id in report.sample_ids}
-        used |= {discard.sample_id for report in reports for discard in report.discarded}
-        return {sample.sample_id for sample in read_all(pipeline.kafka, SAMPLES)} - used
+        used = Counter(sample_id for report in reports for sample_id in report.sample_ids)
+        used.update(discard.sample_id for report in reports for discard in report.discarded)
+        return used
 
-    await until(lambda: not missing())
-    assert missing() == set()
+    def samples() -> set[str]:
+        return {sample.sample_id for sample in read_all(pipeline.kafka, SAMPLES)}
+
+    await until(lambda: uses().keys() == samples())
+    assert uses() == Counter(samples())
