@@ -61,7 +61,7 @@ def make_app(name: str, kafka: KafkaSettings, partitions: int, folder: Path) -> 
 
 def run_app(app: Any) -> None:
     """Run ``app`` until SIGTERM."""
-    for noisy in ("faust", "mode", "aiokafka", "kafka"):
+    for noisy in ("faust", "mode", "aiokafka", "kafka", __name__):  # ours, for tables log under their module
         logging.getLogger(noisy).setLevel(logging.ERROR)
     worker = faust.Worker(app, loglevel="ERROR", quiet=True, override_logging=False, redirect_stdouts=False)
     worker.execute_from_commandline()
