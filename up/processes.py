@@ -54,7 +54,7 @@ def stack(settings: UpSettings, kafka: KafkaSettings, extra: Mapping[str, str] |
     def process(name: str, *arguments: str) -> Process:
         return Process(name=name, arguments=arguments, environment=environment)
 
-    broker = process("broker", "broker", "--port", str(kafka_port), "--data-dir", str(data / "kafka"))
+    broker = process("broker", "broker", "--port", str(kafka_port), "--data-dir", str(data / "kafka"), *_metrics())
     apps = [
         *(
             process(f"rollout-{n}", "rollout", "--model", str(settings.model), "--name", f"node-{n}", *_metrics())

@@ -3,9 +3,12 @@
 import signal
 import time
 
+from prometheus_client import ProcessCollector
+
 from clawstream.streams.broker.config import KAFKA_VERSION
 from clawstream.streams.broker.server import LocalBroker
 from clawstream.streams.broker.settings import BrokerSettings
+from clawstream.streams.metrics import serve_metrics
 from clawstream.streams.settings import KafkaSettings
 
 
@@ -21,6 +24,8 @@ def run(settings: BrokerSettings, _: KafkaSettings) -> int:
         with LocalBroker(port=settings.port, data_dir=settings.data_dir, ephemeral=settings.ephemeral) as broker:
             seconds = time.monotonic() - started
             where = f"{broker.bootstrap_servers} in {seconds:.1f} s, data in {broker.data_dir}"
+            ProcessCollector(namespace="clawstream_broker", pid=lambda: broker.pid)  # of the JVM
+            serve_metrics(settings.metrics_port)
             print(f"Kafka {KAFKA_VERSION} ready at {where}", flush=True)
             broker.wait()
     except KeyboardInterrupt:

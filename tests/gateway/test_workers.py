@@ -1,6 +1,7 @@
 """Several processes on one port: they share trajectories, are started again, stop together and are counted together."""
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -40,15 +41,18 @@ async def metrics(url: str) -> str:
         return await answer.text()
 
 
-def pids(text: str) -> set[int]:
-    return {int(pid) for pid in re.findall(r'clawstream_gateway_nodes_live{pid="(\d+)"}', text)}
+def serving(text: str) -> set[int]:
+    """The workers that have been asked for metrics themselves, and so do listen; before, theirs say 0."""
+    return {int(pid) for pid in re.findall(r'clawstream_gateway_nodes_live{pid="(\d+)"} 1.0', text)}
 
 
 async def until_two_workers(url: str, without: int = 0) -> set[int]:
+    text = ""
     for _ in range(300):
-        text = await metrics(url)  # of one worker, which shows all that have been asked so far
-        if len(pids(text)) == 2 and without not in pids(text):
-            return pids(text)
+        with contextlib.suppress(aiohttp.ClientConnectionError):  # a connection that the killed one had
+            text = await metrics(url)
+        if len(found := serving(text) - {without}) == 2:
+            return found
         await asyncio.sleep(0.1)
     raise AssertionError(text)
 

@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 from clawstream.streams.broker.config import KAFKA_VERSION
 from clawstream.streams.broker.lock import FileLock
+from clawstream.streams.ports import free_port
 
 pytestmark = pytest.mark.kafka
 
@@ -21,13 +23,14 @@ from pathlib import Path
 from clawstream.streams.broker import BrokerSettings
 from clawstream.streams.broker.command import run
 from clawstream.streams.settings import KafkaSettings
-sys.exit(run(BrokerSettings(port=0, data_dir=Path(sys.argv[1])), KafkaSettings()))
+settings = BrokerSettings(port=0, data_dir=Path(sys.argv[1]), metrics_port=int(sys.argv[2]))
+sys.exit(run(settings, KafkaSettings()))
 """
 
 
-def start(data_dir: Path) -> tuple["subprocess.Popen[str]", str]:
+def start(data_dir: Path, metrics_port: int = 0) -> tuple["subprocess.Popen[str]", str]:
     """The command as a process, and the line that it prints when it is ready."""
-    command = [sys.executable, "-c", _RUN, str(data_dir)]
+    command = [sys.executable, "-c", _RUN, str(data_dir), str(metrics_port)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     assert process.stdout is not None
     return process, process.stdout.readline().strip()
@@ -69,3 +72,16 @@ def test_it_announces_itself_and_stops_cleanly_then_dies_with_its_parent(tmp_pat
     if sys.platform == "linux":
         assert gone(jvm)
         assert FileLock(tmp_path / "broker.lock").acquire(wait=False)
+
+
+def test_it_says_what_its_kafka_uses(tmp_path: Path) -> None:
+    port = free_port()
+    process, _ = start(tmp_path / "data", port)
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            found = re.search(r"^clawstream_broker_process_resident_memory_bytes (\S+)", answer.read().decode(), re.M)
+        assert found is not None
+        assert float(found[1]) > 50e6
+    finally:
+        process.terminate()
+        process.wait(30)
