@@ -33,10 +33,12 @@ _COMMANDS: tuple[tuple[str, type[Section], str, str], ...] = (
     ("train", TrainerSettings, "clawstream.trainer.command", "Learn from samples and publish weights."),
 )
 
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.option("--bootstrap-servers", default=None, help="Kafka brokers as host:port, over settings and environment.")
-@click.option("--log-level", default="INFO", help="DEBUG, INFO, WARNING or ERROR.", show_default=True)
+@click.option("--log-level", default="INFO", type=click.Choice(_LEVELS, case_sensitive=False), show_default=True)
 @click.pass_context
 def cli(context: click.Context, bootstrap_servers: str | None, log_level: str) -> None:
     """ClawStream: the event-streaming data plane for agentic reinforcement learning on Apache Kafka.
@@ -45,7 +47,7 @@ def cli(context: click.Context, bootstrap_servers: str | None, log_level: str) -
     variables, then from flags; the later one wins.
     """
     context.obj = {"bootstrap_servers": bootstrap_servers}
-    context.meta["log_level"] = log_level.upper()
+    context.meta["log_level"] = log_level
 
 
 def _command(name: str, model: type[Section], module: str, summary: str) -> click.Command:

@@ -16,7 +16,8 @@ def flags(model: type[Section]) -> Callable[[Command], Command]:
     def decorate(command: Command) -> Command:
         for name, field in reversed(model.model_fields.items()):
             flag = f"--{name.replace('_', '-')}"
-            described = f"{field.description}  [default: {field.get_default(call_default_factory=True)}]"
+            default = "required" if field.is_required() else f"default: {field.get_default(call_default_factory=True)}"
+            described = f"{field.description}  [{default}]"
             if field.annotation is bool:
                 flag = f"{flag}/--no-{name.replace('_', '-')}"
                 command = click.option(flag, name, default=None, help=described)(command)

@@ -11,13 +11,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from openai import AsyncOpenAI
 from rich.console import Console
 
 from clawstream.demo.account import Account, take_account
 from clawstream.demo.model import make_model
 from clawstream.demo.report import Result, draw, print_result, write_result
-from clawstream.demo.rollouts import Agents, Tally
+from clawstream.demo.rollouts import Agents, Tally, counting_client
 from clawstream.demo.settings import DemoSettings
 from clawstream.demo.stage import FileLog, clear, lay_out, running
 from clawstream.demo.table import rows, show
@@ -62,7 +61,7 @@ async def demonstrate(settings: DemoSettings, kafka: KafkaSettings, console: Con
             success_after=after,
             policy_versions=account.policy_versions,
             calls=tally.calls,
-            calls_failed=tally.calls_failed,
+            calls_failed=tally.calls_asked - tally.calls,
             steps=account.steps,
             samples=account.samples,
             rejected=account.rejected,
@@ -95,7 +94,7 @@ async def learn(
 ) -> tuple[float, float, Tally]:
     """Held-out success before and after agents worked on the training tasks, and what they did."""
     tally, started = Tally(), time.monotonic()
-    client = AsyncOpenAI(base_url=gateway_url, api_key="not-needed")
+    client = counting_client(gateway_url, tally)
     agents = Agents(client=client, gateway_url=gateway_url, temperature=settings.temperature, tally=tally)
     before = await agents.success_on(tasks.held_out, in_flight=_HELD_OUT_IN_FLIGHT)
     console.print(f"Held-out tasks solved before learning: {before:.0%}")

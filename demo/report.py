@@ -19,8 +19,8 @@ class Result:
     success_before: float  # share of held-out tasks solved by the warmed-up policy
     success_after: float  # the same tasks, after learning
     policy_versions: int
-    calls: int
-    calls_failed: int
+    calls: int  # model calls answered 200
+    calls_failed: int  # the others, also where the client then tried again
     steps: int
     samples: int
     rejected: int

@@ -10,8 +10,9 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from openai import APIError, AsyncOpenAI
+from openai import APIError, AsyncOpenAI, DefaultAsyncHttpxClient
 
 from clawstream.demo.agent import solve
 from clawstream.demo.tasks import Task, score
@@ -24,8 +25,8 @@ _PATIENT_RETRIES = 1000  # a gateway that paces says when to come back
 class Tally:
     """What the agents have done so far."""
 
-    calls: int = 0  # model calls answered
-    calls_failed: int = 0  # trajectories ended by an error
+    calls_asked: int = 0  # model calls sent, each of a client's attempts
+    calls: int = 0  # model calls answered 200
     trajectories: int = 0
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=256))  # rewards of the latest trajectories
 
@@ -33,6 +34,23 @@ class Tally:
     def success_rate(self) -> float:
         """Share of the recent trajectories that were right; 0 when there are none."""
         return sum(self.recent) / len(self.recent) if self.recent else 0.0
+
+
+def counting_client(gateway_url: str, tally: Tally) -> AsyncOpenAI:
+    """An ordinary client, below whose retries every model call is counted in ``tally``."""
+
+    async def asked(request: Any) -> None:
+        tally.calls_asked += _is_call(request)
+
+    async def answered(response: Any) -> None:
+        tally.calls += _is_call(response.request) and response.status_code == 200
+
+    http = DefaultAsyncHttpxClient(event_hooks={"request": [asked], "response": [answered]})
+    return AsyncOpenAI(base_url=gateway_url, api_key="not-needed", http_client=http)
+
+
+def _is_call(request: Any) -> bool:
+    return bool(request.url.path.endswith("/chat/completions"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +74,7 @@ class Agents:
             reward = score(task, result.answer)
             await client.post("/complete_trajectory", cast_to=object, body={"reward": reward})
         except APIError:  # the trajectory closes by its idle time-out and is rejected: it has no reward
-            self.tally.calls_failed += 1
             return None
-        self.tally.calls += result.model_calls
         self.tally.trajectories += 1
         return reward
 

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import shutil
 import signal
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -34,6 +35,8 @@ def lay_out(settings: DemoSettings, kafka: KafkaSettings, model: Path) -> Stack:
     sections = configuration(settings)
     write_toml(sections, file)
     kafka = kafka.model_copy(update=sections["kafka"])
+    if "bootstrap_servers" in kafka.model_fields_set:  # a cluster that keeps what earlier runs wrote
+        kafka = kafka.model_copy(update={"topic_prefix": f"{kafka.topic_prefix}demo-{time.time_ns():x}-"})
     up = UpSettings(model=model.resolve(), data_dir=settings.data_dir.resolve())
     return stack(up, kafka, {CONFIG_VARIABLE: str(file)})
 

@@ -32,7 +32,7 @@ def rows(tally: Tally, observed: Observed, seconds: float) -> list[Row]:
         ("publish lag, versions", str(max(0, behind))),
         ("consumer lag, samples", str(observed.consumer_lag)),
         ("steps per second", f"{observed.steps_per_second:.0f}"),
-        ("model calls (failed)", f"{tally.calls} ({tally.calls_failed})"),
+        ("model calls answered / asked", f"{tally.calls} / {tally.calls_asked}"),
         ("trajectories", str(tally.trajectories)),
         ("seconds", f"{seconds:.0f}"),
     ]

@@ -12,8 +12,6 @@ from clawstream.processors.output import Output
 from clawstream.schemas import Rejection
 from clawstream.streams.producer import Producer
 
-_TIMEOUT_SECONDS = 120.0
-
 Change = tuple[int, bytes, bytes | None]  # partition, key, value; None: the key is gone
 
 
@@ -47,4 +45,4 @@ async def _acknowledged(sent: list[Future[None]]) -> None:
 
 def _wait(sent: list[Future[None]]) -> None:
     for future in sent:
-        future.result(_TIMEOUT_SECONDS)
+        future.result()

@@ -31,7 +31,8 @@ def run(settings: RolloutSettings, kafka: KafkaSettings) -> int:
     port = _port(settings)
     name = settings.name or f"{socket.gethostname()}-{port}"
     command = arguments(settings, port)
-    wait_for_kafka(kafka)
+    if not wait_for_kafka(kafka, stopped=stop.is_set):
+        return 0
     serve_metrics(settings.metrics_port)
     with contextlib.ExitStack() as closing:
         producer = Producer(kafka, f"rollout-{name}")

@@ -139,4 +139,4 @@ class Node:
             max_model_len=self._settings.max_model_len,
             at=now(),
         )
-        self._producer.send(NODES, status).result(timeout=60)
+        self._producer.send(NODES, status).result()

@@ -4,7 +4,7 @@ Invariant: nothing that exists is ever changed or deleted here; differences are 
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,20 +50,24 @@ def wanted_topics(settings: KafkaSettings, catalogue: tuple[Topic[Any], ...] = C
     return wanted
 
 
-def wait_for_kafka(settings: KafkaSettings, timeout_seconds: float = 60.0) -> None:
-    """Return once a broker answers. Raises ``KafkaUnreachableError`` when none does in time."""
+def wait_for_kafka(
+    settings: KafkaSettings, timeout_seconds: float = 60.0, stopped: Callable[[], bool] = lambda: False
+) -> bool:
+    """Whether a broker answers: False when ``stopped`` before one did. Raises ``KafkaUnreachableError`` when none does
+    in time."""
     client = AdminClient(settings.client())
     deadline = time.monotonic() + timeout_seconds
-    while True:
+    while not stopped():
         try:
-            client.list_topics(timeout=2)
-            return
+            client.list_topics(timeout=1)
+            return True
         except KafkaException as error:
             if time.monotonic() > deadline:
                 raise KafkaUnreachableError(
                     f"no Kafka broker at {settings.bootstrap_servers} answered in {timeout_seconds} s; "
                     f"clawstream broker starts one ({error.args[0]})"
                 ) from error
+    return False
 
 
 def create_missing(settings: KafkaSettings) -> list[str]:

@@ -44,6 +44,6 @@ class DeadLetters:
             "reader": self._reader,
         }
         name = self._settings.name(topic.dead)
-        self._producer.send_bytes(name, letter.key, letter.value, headers).result(timeout=60)
+        self._producer.send_bytes(name, letter.key, letter.value, headers).result()
         DEAD_LETTERS.labels(topic.name).inc()
         _log.warning("dead letter: %s[%d]@%d: %s", topic.name, letter.partition, letter.offset, reason)

@@ -1,8 +1,9 @@
 """The typed producer: idempotent, acknowledged by all in-sync replicas, bounded in memory.
 
-Invariant: a future that resolves means that the broker has the record, once. The topic carries the type::
+Invariant: a future that resolves means that the broker has the record, once; it resolves, or fails with
+``KafkaSendError``, within two minutes. The topic carries the type::
 
-    producer.send(STEPS, step).result(timeout=30)      # from a thread
+    producer.send(STEPS, step).result()                # from a thread
     await producer.asend(STEPS, step)                  # from a coroutine
 """
 
@@ -96,7 +97,7 @@ class Producer:
 
         def delivered(error: kafka.KafkaError | None, _: kafka.Message) -> None:
             if error is None:
-                RECORDS_PRODUCED.labels(topic).inc()
+                RECORDS_PRODUCED.labels(topic.removeprefix(self._settings.topic_prefix)).inc()
                 future.set_result(None)
             else:
                 future.set_exception(KafkaSendError(topic, error.str(), retriable=error.retriable()))

@@ -64,8 +64,9 @@ def load(model: type[S], flags: Mapping[str, Any] | None = None, environ: Mappin
     """The settings of ``model``'s section. Raises ``SettingsError`` for an unknown key or a value that does not fit."""
     values: dict[str, Any] = {}
     origin: dict[str, str] = {}
+    file = config_file(environ)
     for name, found in (
-        (str(config_file(environ)), _from_file(config_file(environ), model.section)),
+        (str(file), {} if file is None else _from_file(file, model.section)),
         ("the environment", _from_environment(model, environ)),
         ("flags", {key: value for key, value in (flags or {}).items() if value is not None}),
     ):
@@ -77,18 +78,20 @@ def load(model: type[S], flags: Mapping[str, Any] | None = None, environ: Mappin
         raise SettingsError(_sentence(model, error, origin)) from error
 
 
-def config_file(environ: Mapping[str, str] = os.environ) -> Path:
-    """The settings file: ``CLAWSTREAM_CONFIG``, else ``clawstream.toml`` in the current folder."""
-    return Path(environ.get(CONFIG_VARIABLE, DEFAULT_FILE))
+def config_file(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The settings file: ``CLAWSTREAM_CONFIG``, else ``clawstream.toml`` in the current folder where there is one."""
+    if named := environ.get(CONFIG_VARIABLE):
+        return Path(named)
+    return DEFAULT_FILE if DEFAULT_FILE.exists() else None
 
 
 def _from_file(path: Path, section: str) -> dict[str, Any]:
-    if not path.exists():
-        return {}
     try:
         content = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not valid TOML: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
     for name, value in content.items():
         if name not in SECTIONS:
             raise SettingsError(f"{path}: unknown section [{name}]; there are {', '.join(SECTIONS)}")
@@ -98,6 +101,9 @@ def _from_file(path: Path, section: str) -> dict[str, Any]:
 
 
 def _from_environment(model: type[Section], environ: Mapping[str, str]) -> dict[str, str]:
+    for name in environ:
+        if name.startswith("CLAWSTREAM_") and name != CONFIG_VARIABLE and name.split("_")[1].lower() not in SECTIONS:
+            raise SettingsError(f"{name} names no section; there are {', '.join(SECTIONS)}")
     prefix = f"CLAWSTREAM_{model.section.upper()}_"
     return {name[len(prefix) :].lower(): value for name, value in environ.items() if name.startswith(prefix)}
 

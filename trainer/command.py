@@ -46,7 +46,8 @@ def run(settings: TrainerSettings, kafka: KafkaSettings) -> int:
 
 def _lead(settings: TrainerSettings, kafka: KafkaSettings, checkpoints: Checkpoints, stop: threading.Event) -> None:
     with checkpoints.owned():
-        wait_for_kafka(kafka)
+        if not wait_for_kafka(kafka, stopped=stop.is_set):
+            return
         announced = newest_announced(kafka, settings.model_name)
         require_lineage(announced, checkpoints.newest(), settings.model_name, str(settings.output_dir))
         begin(settings, checkpoints)

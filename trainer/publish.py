@@ -11,14 +11,12 @@ from clawstream.topics import UPDATES, WEIGHTS
 from clawstream.trainer.errors import TrainerError
 from clawstream.trainer.state import TrainerState
 
-_ACKNOWLEDGED_SECONDS = 130.0  # a little more than the producer itself tries
-
 
 def announce(producer: Producer, state: TrainerState) -> None:
     """Send the weights of ``state``, then the report of the update that made them; return once Kafka has both."""
-    producer.send(WEIGHTS, state.weights).result(timeout=_ACKNOWLEDGED_SECONDS)
+    producer.send(WEIGHTS, state.weights).result()
     if state.report is not None:
-        producer.send(UPDATES, state.report).result(timeout=_ACKNOWLEDGED_SECONDS)
+        producer.send(UPDATES, state.report).result()
 
 
 def newest_announced(kafka: KafkaSettings, model: str) -> int | None:

@@ -19,6 +19,7 @@ OnLine = Callable[[str, str], None]  # process name, line
 
 _LONGEST_PAUSE_SECONDS = 30.0
 _HEALTHY_SECONDS = 60.0  # a process that lived this long starts afresh with a pause of 1 s
+_LAST_LINES_SECONDS = 1.0
 _LINE_BYTES = 1 << 20
 
 
@@ -58,6 +59,7 @@ class Supervisor:
             except TimeoutError:
                 self._on_line(name, f"did not stop within {self._stop_seconds:g} s; killed")
                 child.kill()
+            await asyncio.wait({keeper}, timeout=_LAST_LINES_SECONDS)  # a process of its own may hold its output open
         keeper.cancel()
         await asyncio.gather(keeper, return_exceptions=True)
 

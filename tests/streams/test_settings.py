@@ -29,6 +29,8 @@ def test_the_later_source_wins(tmp_path: Path) -> None:
         ("[gatway]\n", {}, {}, r"unknown section \[gatway\]"),
         ("gateway = 1", {}, {}, "gateway must be a section"),
         ("[gateway", {}, {}, "is not valid TOML"),
+        ("", {"CLAWSTREAM_GATWAY_PORT": "1"}, {}, "CLAWSTREAM_GATWAY_PORT names no section; there are kafka"),
+        ("", {"CLAWSTREAM_CONFIG": "/no/such.toml"}, {}, r"/no/such.toml cannot be read: No such file"),
         ("", {"CLAWSTREAM_GATEWAY_PROT": "1"}, {}, r"unknown key prot \(from the environment\)"),
         ("", {}, {"port": "many"}, r"port \(from flags\): Input should be a valid integer"),
     ],
