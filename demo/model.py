@@ -3,11 +3,9 @@
 Invariant: a directory that exists is whole, and is reused only if the same settings and the same code made it (a hash
 of both lies in it). The same seed makes the same weights on the same machine.
 
-Three choices look arbitrary and are not:
+Two choices look arbitrary and are not:
 
 * Qwen3 and not Qwen2: for Qwen2, transformers replaces a tokenizer's own splitting with Qwen2's.
-* The output layer is not tied to the embedding: vLLM on a CPU packs it when it starts, and a reload of tied weights
-  leaves the packed copy as it was, so that what samples is not what was trained.
 * ``generation_config.json`` names the end and padding tokens alone: vLLM takes sampling defaults from that file.
 """
 

@@ -26,6 +26,7 @@ OnAssign = Callable[[Sequence[int]], Offsets]  # partitions just assigned -> whe
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.2
+_FETCH_WAIT_MS = 500  # Kafka's own
 _GROUP = {
     "enable.auto.commit": False,
     "auto.offset.reset": "earliest",
@@ -107,9 +108,17 @@ class GroupConsumer(Generic[R]):
 class Follower(Generic[R]):
     """Reads a whole topic from its beginning, in no group; for compacted topics and for tools."""
 
-    def __init__(self, settings: KafkaSettings, topic: Topic[R], dead: DeadLetters | None = None) -> None:
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        topic: Topic[R],
+        dead: DeadLetters | None = None,
+        *,
+        fetch_wait_ms: int = _FETCH_WAIT_MS,
+    ) -> None:
+        """``fetch_wait_ms``: how long a broker that has nothing new waits before it says that this is the end."""
         self._topic, self._dead = topic, dead
-        self._client = kafka.Consumer(settings.client() | _FOLLOW)
+        self._client = kafka.Consumer(settings.client(**{"fetch.wait.max.ms": fetch_wait_ms}) | _FOLLOW)
         self._client.assign(
             [
                 kafka.TopicPartition(settings.name(topic.name), partition, kafka.OFFSET_BEGINNING)
@@ -124,9 +133,9 @@ class Follower(Generic[R]):
         return not self._behind
 
     def poll(self, timeout_seconds: float) -> list[Received[R]]:
-        """Records that arrive within the time; perhaps none."""
+        """Records that arrive within the time, as soon as there are any; perhaps none."""
         found = []
-        for message in self._client.consume(500, timeout_seconds):
+        for message in arrived(self._client, 500, timeout_seconds):
             error = message.error()
             if error is not None and error.code() == kafka.KafkaError._PARTITION_EOF:
                 self._behind.discard(message.partition() or 0)
@@ -152,11 +161,17 @@ class Follower(Generic[R]):
 
 def read_all(settings: KafkaSettings, topic: Topic[R]) -> list[R]:
     """Every record now in ``topic``, in order within each partition."""
-    follower = Follower(settings, topic)
+    follower = Follower(settings, topic, fetch_wait_ms=10)
     try:
         return [received.record for received in follower.to_end()]
     finally:
         follower.close()
+
+
+def arrived(client: kafka.Consumer, count: int, timeout_seconds: float) -> list[kafka.Message]:
+    """At most ``count`` messages, as soon as there is one: ``consume`` alone waits for all of them."""
+    first = client.poll(timeout_seconds)
+    return [] if first is None else [first, *client.consume(count - 1, 0)]
 
 
 def partitions_of(client: kafka.Consumer, topic: str, timeout_seconds: float = 30.0) -> list[int]:

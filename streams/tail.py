@@ -12,7 +12,7 @@ from typing import Any
 import confluent_kafka as kafka
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
-from clawstream.streams.consumer import partitions_of
+from clawstream.streams.consumer import arrived, partitions_of
 from clawstream.streams.errors import KafkaUnreachableError, StreamError
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import Topic, partition_of
@@ -53,10 +53,7 @@ class Tail:
     def poll(self, timeout_seconds: float) -> list[RawRecord]:
         """Records that arrive within the time; perhaps none. Those handed out before count as reached from now on."""
         self._reached = dict(self._handed)
-        first = self._client.poll(timeout_seconds)
-        if first is None:
-            return []
-        messages = [first, *self._client.consume(_BATCH, 0)]  # consume() alone would wait for a full batch
+        messages = arrived(self._client, _BATCH, timeout_seconds)
         found = [record for message in messages if (record := self._take(message)) is not None]
         if not found:
             self._reached = dict(self._handed)

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -32,6 +32,8 @@ from clawstream.topics import NODES, WEIGHTS
 from tests.tiny_model import make_tiny_model
 
 START_SECONDS = 240.0
+T = TypeVar("T")
+
 ASK = {
     "model": "policy",
     "stream": True,
@@ -143,7 +145,7 @@ def assembled(chunks: list[dict[str, Any]]) -> Said:
     )
 
 
-def together(count: int, call: Callable[[int], Said]) -> list[Said]:
+def together(count: int, call: Callable[[int], T]) -> list[T]:
     """``count`` calls at the same time; their answers in order. The first failure is raised."""
     with ThreadPoolExecutor(count) as threads:
         return list(threads.map(call, range(count)))

@@ -4,7 +4,9 @@ It samples nothing; a real vLLM is in ``tests/loop``.
 """
 
 import asyncio
+import atexit
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from clawstream.schemas import NodeStatus, now
+from clawstream.schemas import NodeStatus, encode, now
 from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import NODES
@@ -87,10 +89,19 @@ async def running(node: FakeNode) -> AsyncIterator[FakeNode]:
 
 async def announce(kafka: KafkaSettings, *statuses: NodeStatus) -> None:
     """Write ``statuses`` to the topic, as their nodes would."""
-    producer = Producer(kafka, "test-nodes")
-    for status in statuses:
-        await producer.asend(NODES, status)
-    await asyncio.to_thread(producer.close)
+    producer = _producer(kafka.bootstrap_servers)
+    sent = [
+        producer.send_bytes(kafka.name(NODES.name), NODES.key(status).encode(), encode(status)) for status in statuses
+    ]
+    await asyncio.gather(*map(asyncio.wrap_future, sent))
+
+
+@functools.cache
+def _producer(bootstrap_servers: str) -> Producer:
+    """One for all tests: an idempotent producer takes half a second to begin."""
+    producer = Producer(KafkaSettings(bootstrap_servers=bootstrap_servers), "test-nodes")
+    atexit.register(producer.close)
+    return producer
 
 
 def status_of(node: FakeNode, name: str = "n1", **fields: Any) -> NodeStatus:
