@@ -39,6 +39,7 @@ class Sampled:
     """One call, as it was answered."""
 
     answer: Answer
+    prompt: bytes  # its prompt's token ids, packed
     node: NodeStatus  # what the node had said when the call went to it
     ended: Ended | None  # how it ended otherwise
 
@@ -71,7 +72,7 @@ def step_of(call: Call, sampled: Sampled, stored: Stored) -> tuple[Step, Flaw | 
         prompt_prefix=stored.prefix,
         branch_reason=why_branched(
             call.plan,
-            pack_tokens(answer.prompt_ids or ()),
+            sampled.prompt,
             sampled.node.node,
             answer.not_continued,
             stored.prefix is not None,

@@ -34,7 +34,7 @@ class Sealer:
         prompt = pack_tokens(answer.prompt_ids or ())
         known = self._prefixes.find(call.caller.trajectory_id, prompt)
         stored = shorten(prompt, call.asked.messages, call.asked.tools, known)
-        sampled = Sampled(answer=answer, node=node, ended=ended)
+        sampled = Sampled(answer=answer, prompt=prompt, node=node, ended=ended)
         step, flaw = step_of(call, sampled, stored)
         started = time.perf_counter()
         await self._ledger.write(STEPS, step)

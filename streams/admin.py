@@ -16,6 +16,7 @@ from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import CATALOGUE, DAY_MS, Topic
 
 _TIMEOUT_SECONDS = 30.0
+_LOOK_AGAIN_SECONDS = 0.02
 _DEAD_CONFIG = {"cleanup.policy": "delete", "retention.ms": str(30 * DAY_MS)}
 
 
@@ -87,7 +88,18 @@ def create_missing(settings: KafkaSettings) -> list[str]:
         except KafkaException as error:
             if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
                 raise StreamError(f"topic {name} cannot be created: {error.args[0]}") from error
-    return [topic.topic for topic in new]
+    names = [topic.topic for topic in new]
+    _wait_until_visible(client, names)
+    return names
+
+
+def _wait_until_visible(client: AdminClient, names: list[str]) -> None:
+    """The controller answers before every broker knows the topics."""
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
+    while unseen := set(names) - client.list_topics(timeout=_TIMEOUT_SECONDS).topics.keys():
+        if time.monotonic() > deadline:
+            raise StreamError(f"topics {', '.join(sorted(unseen))} were created and are not shown by the broker")
+        time.sleep(_LOOK_AGAIN_SECONDS)
 
 
 def drift(settings: KafkaSettings) -> Iterator[Drift]:
