@@ -5,6 +5,7 @@ Invariant: computed from the topics alone, with repeats dropped by id, as every 
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 from clawstream.schemas import Rejection, Sample, UpdateReport
 from clawstream.streams.consumer import read_all
@@ -34,12 +35,17 @@ class Account:
 
 def take_account(kafka: KafkaSettings) -> Account:
     """Read every topic to its present end and count."""
-    steps = {step.step_id for step in read_all(kafka, STEPS)}
-    samples = {sample.sample_id: sample for sample in read_all(kafka, SAMPLES)}
-    rejected = {rejection.rejection_id: rejection for rejection in read_all(kafka, REJECTED)}
-    updates = {report.update_id: report for report in read_all(kafka, UPDATES)}
-    records = {topic.name: len(read_all(kafka, topic)) for topic in CATALOGUE}
-    return reckon(steps, list(samples.values()), list(rejected.values()), list(updates.values()), records)
+    read: dict[str, list[Any]] = {topic.name: read_all(kafka, topic) for topic in CATALOGUE}
+    samples = {sample.sample_id: sample for sample in read[SAMPLES.name]}
+    rejected = {rejection.rejection_id: rejection for rejection in read[REJECTED.name]}
+    updates = {report.update_id: report for report in read[UPDATES.name]}
+    return reckon(
+        {step.step_id for step in read[STEPS.name]},
+        list(samples.values()),
+        list(rejected.values()),
+        list(updates.values()),
+        {name: len(records) for name, records in read.items()},
+    )
 
 
 def reckon(
