@@ -7,10 +7,12 @@ from aiohttp import web
 
 from clawstream.gateway import lifecycle, models, registry, status
 from clawstream.gateway.calls import answering
+from clawstream.gateway.compute_reward import compute_reward
 from clawstream.gateway.context import GATEWAY, Gateway
 from clawstream.gateway.count_tokens import count_tokens
 from clawstream.gateway.dialects.chat import ChatExchange
 from clawstream.gateway.dialects.completions import CompletionsExchange
+from clawstream.gateway.dialects.generate import GenerateExchange
 from clawstream.gateway.dialects.messages import MessagesExchange
 from clawstream.gateway.dialects.responses import ResponsesExchange
 from clawstream.gateway.middleware import authorised, counted, worded
@@ -28,8 +30,13 @@ def make_app(gateway: Gateway) -> web.Application:
     app[GATEWAY] = gateway
     routes = [
         web.get("/healthz", status.healthz),
+        web.get("/health", status.health),
+        web.get("/ready", status.ready),
         web.get("/metrics", status.metrics),
         web.post("/init_trajectory", lifecycle.init_trajectory),
+        web.post("/complete_trajectory/{trajectory}", lifecycle.complete_trajectory),
+        web.post("/generate", answering(GenerateExchange)),
+        web.post("/compute_reward", compute_reward),
         web.get("/registry/schemas/ids/{id}", registry.schema_by_id),
         web.get("/registry/subjects", registry.list_subjects),
         web.get("/registry/subjects/{subject}/versions", registry.list_versions),
@@ -42,6 +49,7 @@ def make_app(gateway: Gateway) -> web.Application:
             web.post(f"{base}/responses", answering(ResponsesExchange)),
             web.post(f"{base}/messages", answering(MessagesExchange)),
             web.post(f"{base}/messages/count_tokens", count_tokens),
+            web.post(f"{base}/generate", answering(GenerateExchange)),
             web.post(f"{base}/register_trajectory", lifecycle.register_trajectory),
             web.post(f"{base}/complete_trajectory", lifecycle.complete_trajectory),
             web.post(f"{base}/feedback", lifecycle.feedback),

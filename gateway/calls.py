@@ -25,7 +25,7 @@ from clawstream.gateway.errors import ApiError, NodeError
 from clawstream.gateway.feedback import say
 from clawstream.gateway.identity import identify
 from clawstream.gateway.integrity import Ended
-from clawstream.gateway.node import NodeStream
+from clawstream.gateway.node_stream import NodeStream
 from clawstream.gateway.reading import read_object
 from clawstream.gateway.record import Call
 from clawstream.schemas import new_id, now
@@ -48,13 +48,8 @@ async def _answer(request: web.Request, dialect: Dialect) -> web.StreamResponse:
     gateway, received_at = request.app[GATEWAY], now()
     exchange = dialect(read_object(await request.read()))
     asked = exchange.asked
-    caller = identify(
-        request.match_info,
-        request.headers,
-        session_id=asked.session_id,
-        turn_type=asked.turn_type,
-        session_done=asked.session_done,
-    )
+    caller = identify(request.match_info, request.headers, asked.claims)
+    exchange.session_id = caller.session_id
     with gateway.place():
         gateway.trajectories.admit(
             caller.trajectory_id, caller.channel, time.monotonic(), trains=caller.turn_type == "main"

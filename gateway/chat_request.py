@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import msgspec
 
 from clawstream.gateway.errors import invalid
+from clawstream.gateway.identity import Claims
 from clawstream.gateway.reading import shaped
 from clawstream.schemas.continuing import CONTINUES, Continues
 
@@ -17,7 +18,7 @@ DEFAULT_TEMPERATURE = 1.0
 MAX_ANSWERS = 128  # of one call, as OpenAI has it
 CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"  # where nodes answer
 
-_OURS = ("session_id", "turn_type", "session_done", CONTINUES)
+_OURS = ("trajectory_uid", "prompt_uid", "channel", "session_id", "turn_type", "session_done", CONTINUES)
 _CAPTURE = frozenset({"stream", "stream_options", "logprobs", "top_logprobs", "return_token_ids"})
 _NOT_SAMPLING = _CAPTURE | {"messages", "prompt", "tools", "model", "user", "metadata", "store"}
 
@@ -38,7 +39,10 @@ class Asked(msgspec.Struct, kw_only=True):
     temperature: Annotated[float, msgspec.Meta(ge=0.0)] | None = None
     return_token_ids: bool | None = None
     use_beam_search: bool | None = None
-    session_id: str | None = None
+    trajectory_uid: str | None = None
+    prompt_uid: str | int | None = None
+    channel: str | None = None
+    session_id: str | int | None = None
     turn_type: str | None = None
     session_done: bool | str | int | None = None
 
@@ -73,9 +77,8 @@ class ChatRequest:
     capture: dict[str, Any]  # what makes the node give log-probabilities
     path: str  # of the node
     count: int  # of answers
-    session_id: str | None  # OpenClaw-RL's body keys, used where its headers are absent
-    turn_type: str | None
-    session_done: str | None
+    claims: Claims  # who the body says is calling
+    room_after: int | None = None  # of so many prompt tokens the rest of the context may be filled; None: as asked
 
     def sampling(self) -> dict[str, Any]:
         """The sampling parameters that were asked for."""
@@ -84,9 +87,11 @@ class ChatRequest:
 
 def read_chat(body: dict[str, Any]) -> ChatRequest:
     """Check the ``body`` of a chat completion. Raises ``ApiError`` 400 naming the field."""
+    if not isinstance(messages := body.get("messages"), list) or not messages:
+        raise invalid("messages must be a non-empty list", "messages")  # in OpenClaw-RL's words
     shape = shaped(body, _Chat)
     return request_of(
-        body,
+        _with_claw_r1s_limit(body),
         shape,
         path=CHAT,
         messages=shape.messages,
@@ -121,13 +126,20 @@ def request_of(
         capture=capture,
         path=path,
         count=shape.n or 1,
-        session_id=shape.session_id,
-        turn_type=shape.turn_type,
-        session_done=None if shape.session_done is None else str(shape.session_done),
+        claims=Claims(
+            trajectory_id=shape.trajectory_uid,
+            group_id=_text(shape.prompt_uid),
+            channel=shape.channel,
+            session_id=_text(shape.session_id),
+            turn_type=shape.turn_type,
+            session_done=_text(shape.session_done),
+        ),
     )
 
 
-def node_body(asked: ChatRequest, model: str, continues: Continues | None = None) -> bytes:
+def node_body(
+    asked: ChatRequest, model: str, continues: Continues | None = None, max_model_len: int | None = None
+) -> bytes:
     """What is sent to a node that serves ``model``, to go on from the tokens of ``continues``.
 
     Raises ``ApiError`` 400 for a number that JSON cannot carry on.
@@ -141,7 +153,21 @@ def node_body(asked: ChatRequest, model: str, continues: Continues | None = None
     }
     if continues is not None:
         capture[CONTINUES] = continues.as_json()
+    if asked.room_after is not None and max_model_len is not None:
+        capture["max_tokens"] = max(1, max_model_len - asked.room_after)
     return encoded(asked.body | asked.capture | capture)
+
+
+def _with_claw_r1s_limit(body: dict[str, Any]) -> dict[str, Any]:
+    """``response_length`` is Claw-R1's name of ``max_tokens``, where neither of OpenAI's is there."""
+    if "response_length" not in body:
+        return body
+    limit = body.get("max_tokens") or body.get("max_completion_tokens") or body["response_length"]
+    return {key: value for key, value in body.items() if key != "response_length"} | {"max_tokens": limit}
+
+
+def _text(value: str | int | None) -> str | None:
+    return None if value is None else str(value)
 
 
 def encoded(body: Any) -> bytes:

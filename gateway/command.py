@@ -20,6 +20,7 @@ from clawstream.gateway.app import make_app
 from clawstream.gateway.context import Gateway, assemble
 from clawstream.gateway.follow import follow
 from clawstream.gateway.node import node_session
+from clawstream.gateway.provider import provider_of
 from clawstream.gateway.settings import GatewaySettings
 from clawstream.gateway.workers import run_workers
 from clawstream.schemas import NodeStatus, WeightVersion
@@ -34,8 +35,10 @@ _log = logging.getLogger(__name__)
 
 
 def run(settings: GatewaySettings, kafka: KafkaSettings) -> int:
-    """Serve until SIGTERM or Ctrl-C. Raises ``SettingsError`` for an open address without a key."""
+    """Serve until SIGTERM or Ctrl-C. Raises ``SettingsError`` for an open address without a key, or a provider that
+    is set by half."""
     require_key(settings)
+    provider_of(settings)
     if settings.workers > 1:
         return run_workers(settings, kafka, _work)
     _work(settings, kafka)

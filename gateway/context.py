@@ -19,6 +19,8 @@ from clawstream.gateway.metrics import IN_FLIGHT
 from clawstream.gateway.node import NodeClient
 from clawstream.gateway.pacing import Pace
 from clawstream.gateway.prefix import PrefixStore
+from clawstream.gateway.provider import Provider, provider_of
+from clawstream.gateway.reward_service import RewardService
 from clawstream.gateway.sealing import Sealer
 from clawstream.gateway.settings import GatewaySettings
 from clawstream.gateway.trajectories import Trajectories
@@ -45,6 +47,8 @@ class Gateway:
     ledger: Ledger
     sealer: Sealer
     node_client: NodeClient
+    provider: Provider | None
+    reward_service: RewardService | None
     in_flight: int = 0
     following: list[asyncio.Future[None]] = field(default_factory=list)  # the threads that follow topics
     _later: set[asyncio.Task[None]] = field(default_factory=set)
@@ -90,7 +94,7 @@ def assemble(
     tail: Tail | None,
 ) -> Gateway:
     """A gateway's parts. ``session``: connections to nodes; ``tail``: what is written to ``steps``."""
-    nodes, versions = Nodes(settings.node_seconds), Versions()
+    nodes, versions, provider = Nodes(settings.node_seconds), Versions(), provider_of(settings)
     pace = Pace(
         trajectories_per_version=settings.trajectories_per_version,
         max_policy_lag=settings.max_policy_lag,
@@ -110,9 +114,11 @@ def assemble(
         versions=versions,
         prefixes=prefixes,
         handover=handover,
-        continuations=Continuations(prefixes, handover),
+        continuations=Continuations(prefixes, handover, provider),
         trajectories=Trajectories(pace, settings.max_trajectories, lambda: versions.newest),
         ledger=ledger,
         sealer=Sealer(ledger, prefixes),
-        node_client=NodeClient(settings, nodes, session),
+        node_client=NodeClient(settings, nodes, session, provider),
+        provider=provider,
+        reward_service=RewardService.of(settings, session),
     )

@@ -25,6 +25,7 @@ from clawstream.gateway.history import (
 )
 from clawstream.gateway.metrics import CATCH_UPS
 from clawstream.gateway.prefix import Known, PrefixStore
+from clawstream.gateway.provider import Provider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +39,14 @@ class Plan:
 class Continuations:
     """Plans calls from what this process knows and, where that is not enough, from the log."""
 
-    def __init__(self, store: PrefixStore, handover: Handover | None) -> None:
-        self._store, self._handover = store, handover
+    def __init__(self, store: PrefixStore, handover: Handover | None, provider: Provider | None = None) -> None:
+        self._store, self._handover, self._provider = store, handover, provider
 
     async def plan(self, trajectory_id: str, asked: ChatRequest) -> Plan:
         """How ``asked`` goes on. Waits for the log only where an answer in its messages is not known here."""
+        if self._provider is not None and self._provider.serves(asked.model):
+            follows = last_answer(asked.messages) is not None
+            return Plan(branch_reason=f"node: {self._provider.name} takes no tokens" if follows else None)
         if self._handover is None:
             return plan(asked, trajectory_id, self._store)
         self._handover.learn(trajectory_id)

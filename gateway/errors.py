@@ -1,6 +1,8 @@
 """Errors that a client sees, in OpenAI's shape or Anthropic's::
 
-{"error": {"message", "type", "param", "code"}}        {"type": "error", "error": {"type", "message"}}
+    {"error": {"message", "type", "param", "code"}, "detail"}        {"type": "error", "error": {"type", "message"}}
+
+``detail`` is the message again, where clients of Claw-R1 and OpenClaw-RL look for it.
 """
 
 import json
@@ -51,7 +53,7 @@ class ApiError(Exception):
         if self._raw is not None:
             return self._raw
         error = {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}
-        return json.dumps({"error": error}).encode()
+        return json.dumps({"error": error, "detail": self.message}).encode()
 
     @property
     def said(self) -> str:

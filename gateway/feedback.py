@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from clawstream.gateway.context import Gateway
-from clawstream.gateway.record import TENANT
+from clawstream.gateway.identity import TENANT
 from clawstream.schemas import Feedback, FeedbackKind, derived_id, new_id, now
 from clawstream.topics import FEEDBACK
 

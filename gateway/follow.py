@@ -31,6 +31,7 @@ class Nodes:
         self._max_age_seconds, self._clock = max_age_seconds, clock
         self._statuses: dict[str, NodeStatus] = {}
         self._unreachable: dict[str, NodeStatus] = {}
+        self._ailing: dict[str, NodeStatus] = {}
 
     def apply(self, status: NodeStatus) -> None:
         """Take in a node's newest status."""
@@ -43,6 +44,14 @@ class Nodes:
     def unreachable(self, status: NodeStatus) -> None:
         """Leave a node out that could not be connected to, until it says something newer than ``status``."""
         self._unreachable[status.node] = status
+
+    def ailing(self, status: NodeStatus) -> None:
+        """Try a node last that failed over a call, until it says something newer than ``status``."""
+        self._ailing[status.node] = status
+
+    def is_ailing(self, status: NodeStatus) -> bool:
+        """Is it to be tried last?"""
+        return self._ailing.get(status.node) == status
 
     def live(self) -> list[NodeStatus]:
         """Nodes to which a call may go now."""

@@ -1,7 +1,10 @@
-"""Who is calling: trajectory, group, turn and logical call, from the path and the headers.
+"""Who is calling: tenant, trajectory, group, channel, turn and logical call, from the path, the headers and the body.
 
 Invariant: nobody shares a trajectory or a group without having named it. A call that names neither is a trajectory of
-its own; a session without a group is a group of its own.
+its own; a session without a group is a group of its own. Of several places that name a thing, the first counts::
+
+    trajectory   path, X-ClawStream-Trajectory, X-Session-Id, trajectory_uid, session_id; else a new one
+    group        path, X-ClawStream-Group, prompt_uid; else the trajectory's own
 """
 
 from collections.abc import Mapping
@@ -10,14 +13,32 @@ from dataclasses import dataclass
 from clawstream.gateway.errors import invalid
 from clawstream.schemas import new_id
 
+TENANT = "default"  # of a caller without a key of its own
+
 _MAX_CHARACTERS = 200
 _TRUE = frozenset({"1", "true", "yes", "on"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """What a body says of its caller; it counts where path and headers say nothing."""
+
+    trajectory_id: str | None = None  # trajectory_uid, as Claw-R1's documents have it
+    group_id: str | None = None  # prompt_uid
+    channel: str | None = None
+    session_id: str | None = None  # OpenClaw-RL's, as are the next two
+    turn_type: str | None = None
+    session_done: str | None = None
+
+
+NO_CLAIMS = Claims()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """The identity of one call."""
 
+    tenant: str
     trajectory_id: str
     group_id: str
     channel: str | None  # named by this call; None: as the trajectory was registered
@@ -26,37 +47,32 @@ class Caller:
     request_key: str  # the logical call, over its retries
     attempt: int  # 1 for the first try
     session_done: bool  # True: this was the trajectory's last call
+    session_id: str | None  # to be named in the answer; None: the caller speaks of no session
 
 
 def named_trajectory(
-    path: Mapping[str, str], headers: Mapping[str, str], session_id: str | None = None
+    path: Mapping[str, str], headers: Mapping[str, str], claims: Claims = NO_CLAIMS
 ) -> tuple[str, str] | None:
     """Trajectory and group as the caller named them; ``None`` when it named no trajectory."""
-    if "trajectory" in path:
-        return checked(path["trajectory"], "trajectory"), checked(path["group"], "group")
-    trajectory = headers.get("X-ClawStream-Trajectory") or headers.get("X-Session-Id") or session_id
-    if not trajectory:
+    in_headers = headers.get("X-ClawStream-Trajectory") or headers.get("X-Session-Id")
+    trajectory = path.get("trajectory") or in_headers or claims.trajectory_id or claims.session_id
+    if not trajectory and "trajectory" not in path:
         return None
-    trajectory = checked(trajectory, "trajectory")
-    return trajectory, checked(headers.get("X-ClawStream-Group") or trajectory, "group")
+    trajectory = checked(trajectory or "", "trajectory")
+    return trajectory, _group(path, headers, claims, trajectory)
 
 
 def identify(
-    path: Mapping[str, str],
-    headers: Mapping[str, str],
-    *,
-    session_id: str | None = None,
-    turn_type: str | None = None,
-    session_done: str | None = None,
+    path: Mapping[str, str], headers: Mapping[str, str], claims: Claims = NO_CLAIMS, *, tenant: str = TENANT
 ) -> Caller:
-    """The caller; OpenClaw-RL's three body keys count where their headers are absent. Raises ``ApiError`` 400."""
-    named = named_trajectory(path, headers, session_id)
-    alone = new_id()
-    trajectory_id, group_id = named or (alone, checked(headers.get("X-ClawStream-Group") or alone, "group"))
-    channel, key = headers.get("X-ClawStream-Channel"), headers.get("Idempotency-Key")
-    turn = (headers.get("X-Turn-Type") or turn_type or "main").strip().lower()
-    done = (headers.get("X-Session-Done") or session_done or "").strip().lower()
+    """The caller. Raises ``ApiError`` 400 for a name that is none."""
+    named, alone = named_trajectory(path, headers, claims), new_id()
+    trajectory_id, group_id = named or (alone, _group(path, headers, claims, alone))
+    channel, key = headers.get("X-ClawStream-Channel") or claims.channel, headers.get("Idempotency-Key")
+    turn = (headers.get("X-Turn-Type") or claims.turn_type or "main").strip().lower()
+    speaks_of_session = headers.get("X-Session-Id") or claims.session_id
     return Caller(
+        tenant=tenant,
         trajectory_id=trajectory_id,
         group_id=group_id,
         channel=checked(channel, "channel") if channel else None,
@@ -64,7 +80,8 @@ def identify(
         turn_type="main" if turn == "main" else "side",
         request_key=checked(key, "Idempotency-Key") if key else new_id(),
         attempt=1 + _retries(headers.get("x-stainless-retry-count", "")),
-        session_done=done in _TRUE,
+        session_done=_says_yes(headers.get("X-Session-Done")) or _says_yes(claims.session_done),
+        session_id=trajectory_id if speaks_of_session else None,
     )
 
 
@@ -75,6 +92,15 @@ def checked(name: str, what: str) -> str:
             f"{what} must be 1 to {_MAX_CHARACTERS} printable characters, not {len(name)}: {name!a:.80}", what
         )
     return name
+
+
+def _group(path: Mapping[str, str], headers: Mapping[str, str], claims: Claims, otherwise: str) -> str:
+    named = path.get("group", headers.get("X-ClawStream-Group") or claims.group_id or otherwise)
+    return checked(named, "group")
+
+
+def _says_yes(word: str | None) -> bool:
+    return word is not None and word.strip().lower() in _TRUE
 
 
 def _retries(header: str) -> int:

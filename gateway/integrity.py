@@ -12,7 +12,17 @@ from clawstream.gateway.spans import cover
 from clawstream.schemas import PolicySpan
 
 FlawKind = Literal[
-    "disconnect", "abort", "length", "tokens", "logprobs", "usage", "prompt", "version", "temperature", "side"
+    "disconnect",
+    "abort",
+    "length",
+    "provider",
+    "tokens",
+    "logprobs",
+    "usage",
+    "prompt",
+    "version",
+    "temperature",
+    "side",
 ]
 Ended = Literal["disconnect", "abort"]  # how a call ended that did not come to its end
 
@@ -38,11 +48,17 @@ def finish_reason(answer: Answer, ended: Ended | None) -> str:
 
 
 def find_flaw(
-    answer: Answer, spans: Sequence[PolicySpan] | None, temperature: float, turn_type: str, ended: Ended | None
+    answer: Answer,
+    spans: Sequence[PolicySpan] | None,
+    temperature: float,
+    turn_type: str,
+    ended: Ended | None,
+    provider: str | None = None,
 ) -> Flaw | None:
-    """The first thing that is wrong; ``None`` when the step may train."""
+    """The first thing that is wrong; ``None`` when the step may train. ``provider``: who answered in a node's place."""
     return (
         _incomplete(finish_reason(answer, ended))
+        or _not_ours(provider)
         or _miscounted(answer)
         or _bad_logprobs(answer.logprobs)
         or _bad_prompt(answer)
@@ -65,6 +81,12 @@ def _incomplete(finish: str) -> Flaw | None:
     if finish == "disconnect":
         return Flaw("disconnect", "the client went away before the answer was complete")
     return Flaw("abort", f"the node did not complete the answer; its finish reason is {finish}")
+
+
+def _not_ours(provider: str | None) -> Flaw | None:
+    if provider is None:
+        return None
+    return Flaw("provider", f"{provider} is no rollout node: no token ids, log-probabilities or policy version")
 
 
 def _miscounted(answer: Answer) -> Flaw | None:

@@ -30,6 +30,7 @@ class Completion(msgspec.Struct):
     """Body of ``complete_trajectory``; ``channel`` is Claw-R1's and does nothing here."""
 
     reward: float | None = None
+    final_reward: float | None = None  # the name that Claw-R1's documents have
     channel: str | None = None
 
 
@@ -74,7 +75,8 @@ async def complete_trajectory(request: web.Request) -> web.Response:
     """End a trajectory, with its outcome reward where there is one."""
     gateway, (trajectory_id, group_id) = request.app[GATEWAY], _trajectory(request)
     body = shaped(read_object(await request.read()), Completion)
-    await say(gateway, "completed", trajectory_id, group_id, reward=_finite(body.reward))
+    reward = body.final_reward if body.reward is None else body.reward
+    await say(gateway, "completed", trajectory_id, group_id, reward=_finite(reward))
     gateway.prefixes.forget(trajectory_id)
     return web.json_response({"status": "ok"})
 

@@ -15,9 +15,10 @@ from clawstream.gateway.context import GATEWAY
 from clawstream.gateway.errors import INVALID, UNAVAILABLE, ApiError, anthropic_error
 from clawstream.gateway.metrics import REQUEST_SECONDS, REQUESTS
 
-_OPEN = frozenset({"/healthz", "/metrics"})
+_OPEN = frozenset({"/healthz", "/health", "/ready", "/metrics"})
 _ANTHROPIC_KEY, _ANTHROPIC_VERSION = "x-api-key", "anthropic-version"
 _ANTHROPIC_PATHS = ("/messages", "/messages/count_tokens")
+_BEARER = "Bearer "
 _CLIENT_GONE = "499"  # as nginx counts it
 
 _log = logging.getLogger(__name__)
@@ -63,7 +64,9 @@ async def authorised(request: web.Request, handler: Handler) -> web.StreamRespon
     if key is not None and request.path not in _OPEN:
         given = request.headers.get("Authorization") or f"Bearer {request.headers.get(_ANTHROPIC_KEY, '')}"
         if not hmac.compare_digest(given.encode(errors="replace"), f"Bearer {key.get_secret_value()}".encode()):
-            raise ApiError(401, "missing or wrong API key", kind="authentication_error", code="invalid_api_key")
+            is_bearer = len(given) > len(_BEARER) and given.startswith(_BEARER)
+            said = "invalid api key" if is_bearer else "missing bearer token"  # in OpenClaw-RL's words
+            raise ApiError(401, said, kind="authentication_error", code="invalid_api_key")
     return await handler(request)
 
 

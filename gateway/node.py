@@ -1,91 +1,61 @@
-"""Calls to nodes. This file alone talks to vLLM: to chat completions and completions, and to its tokenizer.
+"""Calls to nodes, and to a provider. This file alone talks to vLLM: to chat completions and completions, and to its
+tokenizer.
 
 Invariant: another node is tried only as long as no event of an answer has come, so a client never sees two answers
-mixed; and whoever opened a stream closes it, which makes vLLM stop sampling.
+mixed; and a call that reached nodes that failed over it goes to three of them at most, so that a call which breaks
+engines does not break them all::
+
+    no connection could be made          another node, as often as it takes: nothing was sent
+    hung up before its first event       another node, or the same one again
+    429, 500, 502, 503, 504 before it    another node; where there is none, the client gets status and body
+    4xx                                  the client gets status and body: another node would say the same
+    silence before its first event       504: the client has waited long enough
 """
 
 import asyncio
 import io
-from collections import deque
-from typing import Any, NamedTuple
+from collections import Counter
+from typing import Any
 
 import aiohttp
 import msgspec
 
 from clawstream.gateway.chat_request import ChatRequest, encoded, node_body
-from clawstream.gateway.chunks import Chunk, read_chunk
-from clawstream.gateway.errors import UPSTREAM, ApiError, NodeError, unavailable
+from clawstream.gateway.errors import UPSTREAM, ApiError, NodeError, invalid, unavailable
 from clawstream.gateway.follow import Nodes
 from clawstream.gateway.metrics import NODE_RETRIES
+from clawstream.gateway.node_stream import NodeStream
 from clawstream.gateway.prefix import Known
+from clawstream.gateway.provider import Provider, provider_body
+from clawstream.gateway.refusal import refusal
 from clawstream.gateway.routing import ranked, serving
 from clawstream.gateway.settings import GatewaySettings
-from clawstream.gateway.sse import SseDecoder
 from clawstream.schemas import NodeStatus, new_id
 from clawstream.schemas.continuing import Continues
 
-_DONE = b"[DONE]"
 _TOKENIZE = "/tokenize"
 _JSON = {"Content-Type": "application/json"}
 _LOOK_AGAIN_SECONDS = 0.1
-_MAX_ERROR_BYTES = 1024 * 1024
 _KEEPALIVE_SECONDS = 3.0  # below vLLM's 5 s, so that we never reuse a connection that it is closing
+_ANOTHER_MAY = frozenset({429, 500, 502, 503, 504})  # statuses that say something of the node, not of the call
+_MAX_FAILURES = 3
+_UNREACHED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 
 
 class _Counted(msgspec.Struct):
     count: int
 
 
-class Event(NamedTuple):
-    """One event of an answer: as it came, and decoded."""
-
-    data: bytes
-    chunk: Chunk
+class _UnreachedError(Exception):
+    """No connection could be made: the call was not sent."""
 
 
-class NodeStream:
-    """One answer under way. Iterating gives its events up to ``[DONE]``; :meth:`begin` comes first."""
+class _FailedError(Exception):
+    """The call was sent, and no event of an answer came."""
 
-    def __init__(self, node: NodeStatus, response: aiohttp.ClientResponse) -> None:
-        self.node = node
-        self._response, self._decoder = response, SseDecoder()
-        self._received: deque[bytes] = deque()
-        self._first: Event | None = None
-
-    async def begin(self) -> None:
-        """Wait for the first event. Raises ``aiohttp.ClientConnectionError`` when the connection breaks before it,
-        ``NodeError`` when the node reports an error instead."""
-        self._first = await self._next()
-
-    def __aiter__(self) -> "NodeStream":
-        return self
-
-    async def __anext__(self) -> Event:
-        """The next event. Raises ``NodeError`` when the answer breaks off."""
-        event, self._first = self._first, None
-        try:
-            event = event or await self._next()
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise NodeError(f"node {self.node.node} broke off its answer: {_what(error)}") from error
-        if event is None:
-            raise StopAsyncIteration
-        return event
-
-    async def _next(self) -> Event | None:
-        while not self._received:
-            data = await self._response.content.readany()
-            if not data:
-                raise aiohttp.ServerDisconnectedError("the stream ended without [DONE]")
-            try:
-                self._received.extend(self._decoder.feed(data))
-            except ValueError as error:
-                raise NodeError(f"node {self.node.node}: {error}") from error
-        data = self._received.popleft()
-        return None if data == _DONE else Event(data, read_chunk(data))
-
-    def close(self) -> None:
-        """Close the connection; one whose answer was read to its end is back in the pool by then."""
-        self._response.close()
+    def __init__(self, error: ApiError, *, hung_up: bool = False) -> None:
+        super().__init__(error.message)
+        self.error, self.hung_up = error, hung_up
 
 
 def node_session(settings: GatewaySettings) -> aiohttp.ClientSession:
@@ -98,63 +68,117 @@ def node_session(settings: GatewaySettings) -> aiohttp.ClientSession:
 
 
 class NodeClient:
-    """Opens answers on live nodes."""
+    """Opens answers on live nodes, or at the provider."""
 
-    def __init__(self, settings: GatewaySettings, nodes: Nodes, session: aiohttp.ClientSession) -> None:
-        self._settings, self._nodes, self._session = settings, nodes, session
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        nodes: Nodes,
+        session: aiohttp.ClientSession,
+        provider: Provider | None = None,
+    ) -> None:
+        self._settings, self._nodes, self._session, self._provider = settings, nodes, session, provider
+        self._under_way: Counter[str] = Counter()  # calls of this process, by node
 
     async def open(self, trajectory_id: str, asked: ChatRequest, known: Known | None = None) -> NodeStream:
-        """The answer of the best live node that takes the call, with its first event there. ``known``: go on from it.
+        """The answer of who takes the call first, with its first event there. ``known``: go on from it.
 
         Raises ``ApiError``: 503 when no node took it in time, or what a node answered other than 200.
         """
+        if (provider := self._provider) is not None and asked.model is not None and provider.serves(asked.model):
+            return await self._open_at(provider, asked, asked.model)
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._settings.node_wait_seconds
+        failures, refused = 0, set[str]()
         while True:
-            for node in ranked(serving(self._nodes.live(), asked.model), trajectory_id):
-                body = node_body(asked, node.model, _continues(known, node))
-                stream = await self._try(node, asked.path, body)
-                if stream is not None:
-                    return stream
+            for node in self._choices(asked.model, trajectory_id):
+                if node.node in refused:
+                    continue
+                try:
+                    return await self._open_on(node, asked, known)
+                except _UnreachedError:
+                    self._nodes.unreachable(node)
+                except _FailedError as failed:
+                    self._nodes.ailing(node)
+                    failures += 1
+                    refused |= set() if failed.hung_up else {node.node}
+                    names = {status.node for status in self._choices(asked.model, trajectory_id)}
+                    if failures == _MAX_FAILURES or (names and names <= refused):
+                        raise failed.error from failed
                 NODE_RETRIES.labels(node.node).inc()
             if clock() >= deadline:
                 raise self._nobody()
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
-    async def _try(self, node: NodeStatus, path: str, body: bytes) -> NodeStream | None:
-        """``None`` when the node cannot be reached or hangs up before its first event."""
-        url = node.url.rstrip("/") + path
-        stream: NodeStream | None = None
+    def _choices(self, model: str | None, trajectory_id: str) -> list[NodeStatus]:
+        order = ranked(serving(self._nodes.live(), model), trajectory_id, self._under_way)
+        return sorted(order, key=self._nodes.is_ailing)
+
+    async def _open_on(self, node: NodeStatus, asked: ChatRequest, known: Known | None) -> NodeStream:
+        """Raises ``_UnreachedError``, ``_FailedError`` where another node may do better, else ``ApiError``."""
+        body = node_body(asked, node.model, _continues(known, node), node.max_model_len)
         try:
-            response = await self._session.post(url, data=io.BytesIO(body), headers=_JSON, allow_redirects=False)
-            stream = NodeStream(node, response)
+            return await self._begun(node, node.url.rstrip("/") + asked.path, body, _JSON)
+        except _UNREACHED as error:
+            raise _UnreachedError(node.node) from error
+        except ApiError as error:
+            if error.status in _ANOTHER_MAY and error.code != "node_silent":
+                raise _FailedError(error) from error
+            raise
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
+            hung_up = ApiError(
+                502, f"node {node.node} hung up before its answer began", kind=UPSTREAM, code="node_failed"
+            )
+            raise _FailedError(hung_up, hung_up=True) from error
+
+    async def _open_at(self, provider: Provider, asked: ChatRequest, model: str) -> NodeStream:
+        """The provider's answer; there is no other to try. Raises ``ApiError``."""
+        url = provider.url + asked.path.removeprefix("/v1")
+        try:
+            return await self._begun(provider.status(model), url, provider_body(asked), provider.headers)
+        except aiohttp.ClientError as error:
+            said = f"{provider.name} cannot be reached, or hung up before its answer began"
+            raise ApiError(502, said, kind=UPSTREAM, code="upstream_failed") from error
+
+    async def _begun(self, node: NodeStatus, url: str, body: bytes, headers: dict[str, str]) -> NodeStream:
+        """The answer, once its first event is there. Raises ``ApiError``, or aiohttp's errors of the connection."""
+        self._under_way[node.node] += 1
+        stream: NodeStream | None = None
+        began = False
+        try:
+            response = await self._session.post(url, data=io.BytesIO(body), headers=headers, allow_redirects=False)
+            stream = NodeStream(node, response, lambda: self._ended(node))
             if response.status != 200:
-                raise await _refusal(response)
+                raise await refusal(response)
             await stream.begin()
-            began, stream = stream, None
-            return began
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL):
-            self._nodes.unreachable(node)
-            return None
+            began = True
+            return stream
         except aiohttp.SocketTimeoutError as error:
             silence = f"node {node.node} said nothing for {self._settings.silence_seconds:g} s"
             raise ApiError(504, silence, kind=UPSTREAM, code="node_silent") from error
-        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError):
-            return None
         except NodeError as failure:
             raise failure.as_api_error() from failure
         finally:
-            if stream is not None:
+            if stream is None:
+                self._ended(node)
+            elif not began:
                 stream.close()
+
+    def _ended(self, node: NodeStatus) -> None:
+        self._under_way[node.node] -= 1
+        if not self._under_way[node.node]:
+            del self._under_way[node.node]
 
     async def count_tokens(self, model: str | None, body: dict[str, Any]) -> int:
         """How many tokens the prompt of ``body`` has. Raises ``ApiError`` as ``open`` does."""
-        for node in ranked(serving(self._nodes.live(), model), new_id()):
+        if self._provider is not None and self._provider.serves(model):
+            raise invalid(f"{self._provider.name}, which serves {model!a:.200}, counts no tokens", "model")
+        for node in self._choices(model, new_id()):
             sent = io.BytesIO(encoded(body | {"model": node.model}))
             try:
                 async with self._session.post(node.url.rstrip("/") + _TOKENIZE, data=sent, headers=_JSON) as response:
                     if response.status != 200:
-                        raise await _refusal(response)
+                        raise await refusal(response)
                     return msgspec.json.decode(await response.read(), type=_Counted).count
             except (aiohttp.ClientError, TimeoutError):
                 self._nodes.unreachable(node)
@@ -174,37 +198,3 @@ def _continues(known: Known | None, node: NodeStatus) -> Continues | None:
     if known is None or known.model != node.model:
         return None
     return Continues(tokens=known.tokens, answer_index=known.message_count)
-
-
-async def _refusal(response: aiohttp.ClientResponse) -> ApiError:
-    """A node's own error: its status and its body, in OpenAI's shape."""
-    data = await response.content.read(_MAX_ERROR_BYTES)
-    if response.status == 400 and (message := _too_long(data)) is not None:
-        return ApiError(400, message, param="messages", code="context_length_exceeded")
-    after = response.headers.get("Retry-After", "")
-    return ApiError(
-        response.status,
-        data.decode(errors="replace")[:2000] or f"the node answered {response.status}",
-        kind=UPSTREAM,
-        raw=data if _openai_error(data) is not None else None,
-        retry_after_seconds=int(after) if after.isascii() and after.isdigit() else None,
-    )
-
-
-def _too_long(data: bytes) -> str | None:
-    """The node's message where it says that prompt and answer do not fit."""
-    message = (_openai_error(data) or {}).get("message")
-    return message if isinstance(message, str) and "maximum context length" in message else None
-
-
-def _openai_error(data: bytes) -> dict[str, Any] | None:
-    try:
-        body = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    error = body.get("error") if isinstance(body, dict) else None
-    return error if isinstance(error, dict) else None
-
-
-def _what(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

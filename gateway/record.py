@@ -16,10 +16,9 @@ from clawstream.gateway.continuing import Plan, why_branched
 from clawstream.gateway.identity import Caller
 from clawstream.gateway.integrity import Ended, Flaw, find_flaw, finish_reason
 from clawstream.gateway.prefix import Stored
+from clawstream.gateway.provider import gives_tokens
 from clawstream.gateway.spans import policy_spans
 from clawstream.schemas import NodeStatus, Step, now, pack_logprobs, pack_tokens
-
-TENANT = "default"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +47,13 @@ def step_of(call: Call, sampled: Sampled, stored: Stored) -> tuple[Step, Flaw | 
     """The step to record, and why it must not train; ``None`` when it may."""
     answer, caller = sampled.answer, call.caller
     spans = policy_spans(answer.reported_spans)
-    flaw = find_flaw(answer, spans, call.asked.temperature, caller.turn_type, sampled.ended)
+    provider = None if gives_tokens(sampled.node) else sampled.node.node
+    flaw = find_flaw(answer, spans, call.asked.temperature, caller.turn_type, sampled.ended, provider)
     step = Step(
         step_id=call.step_id,
         trajectory_id=caller.trajectory_id,
         group_id=caller.group_id,
-        tenant=TENANT,
+        tenant=caller.tenant,
         agent=caller.agent,
         channel=call.channel,
         turn_type=caller.turn_type,

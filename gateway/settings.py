@@ -30,6 +30,18 @@ class GatewaySettings(Section):
         default=30.0, gt=0, description="longest wait for Kafka's acknowledgement before the call is answered 503"
     )
     drain_seconds: float = Field(default=20.0, ge=0, description="time that calls in flight have to end at a stop")
+    upstream_url: str | None = Field(
+        default=None,
+        description="base URL of a provider that speaks OpenAI's dialects, such as https://api.openai.com/v1",
+    )
+    upstream_key: SecretStr | None = Field(default=None, description="the provider's API key")
+    upstream_models: str = Field(
+        default="", description="comma-separated model names (or patterns with *) whose calls go to the provider"
+    )
+    reward_url: str | None = Field(
+        default=None, description="service to which /compute_reward is passed on; without one it is answered 503"
+    )
+    reward_seconds: float = Field(default=60.0, gt=0, description="longest wait for the reward service")
     workers: int = Field(default=1, ge=1, le=256, description="processes that share the port")
     prefix_tokens: int = Field(
         default=16 * 1024 * 1024, ge=0, description="tokens of earlier steps kept to go on from them exactly"

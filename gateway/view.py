@@ -1,5 +1,7 @@
 """What a streaming client sees of a node's chunk: all but what was asked for by us alone."""
 
+from collections.abc import Mapping
+
 import msgspec
 from msgspec import Raw
 
@@ -8,10 +10,14 @@ from clawstream.gateway.chat_request import Wants
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _CHOICES = msgspec.json.Decoder(list[dict[str, Raw]])
 _NULL = b"null"
+_NOTHING: Mapping[str, str] = {}
 
 
-def visible(data: bytes, wants: Wants) -> bytes | None:
-    """``data`` without our capture fields; ``None`` when nothing is left. Values are copied, never written anew."""
+def visible(data: bytes, wants: Wants, added: Mapping[str, str] = _NOTHING) -> bytes | None:
+    """``data`` without our capture fields and with those ``added``; ``None`` when nothing is left.
+
+    Values are copied, never written anew.
+    """
     chunk = _OBJECT.decode(data)
     chunk.pop("weight_versions", None)
     if not wants.token_ids:
@@ -23,6 +29,8 @@ def visible(data: bytes, wants: Wants) -> bytes | None:
     if not said and "usage" not in chunk:
         return None
     chunk["choices"] = Raw(msgspec.json.encode(said))
+    for name, value in added.items():
+        chunk[name] = Raw(msgspec.json.encode(value))
     return msgspec.json.encode(chunk)
 
 

@@ -20,10 +20,11 @@ class ChatExchange:
 
     def __init__(self, body: dict[str, Any]) -> None:
         self.asked: ChatRequest = read_chat(body)
+        self.session_id: str | None = None
 
     def frames(self, data: bytes, _: Chunk) -> bytes:
         """The chunk as it came, less our fields."""
-        shown = visible(data, self.asked.wants) if self.asked.stream else None
+        shown = visible(data, self.asked.wants, self._session()) if self.asked.stream else None
         return b"" if shown is None else event(shown)
 
     def end(self, _: Answers) -> bytes:
@@ -32,11 +33,15 @@ class ChatExchange:
 
     def whole(self, answers: Answers) -> bytes:
         """The ``chat.completion``."""
-        return msgspec.json.encode(completion(answers, self.asked.wants))
+        return msgspec.json.encode(completion(answers, self.asked.wants) | self._session())
 
     def broken(self, error: ApiError) -> bytes:
         """The error, and no ``[DONE]``."""
         return event(error.body)
+
+    def _session(self) -> dict[str, str]:
+        """OpenClaw-RL's field, for a caller that has named a session."""
+        return {} if self.session_id is None else {"session_id": self.session_id}
 
 
 def completion(answers: Answers, wants: Wants) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class CompletionsExchange:
 
     def __init__(self, body: dict[str, Any]) -> None:
         self.asked: ChatRequest = read_completion(body)
+        self.session_id: str | None = None
 
     def frames(self, data: bytes, _: Chunk) -> bytes:
         """The chunk as it came, less our fields."""

@@ -16,6 +16,8 @@ from clawstream.gateway.errors import ApiError
 class Exchange(Protocol):
     """One call in one dialect: its request, read, and its answer, told."""
 
+    session_id: str | None  # named in the answer, where the dialect has a place for it; set before the first frame
+
     @property
     def asked(self) -> ChatRequest:
         """The request as it goes to a node."""

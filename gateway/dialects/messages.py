@@ -33,6 +33,7 @@ class MessagesExchange:
 
     def __init__(self, body: dict[str, Any]) -> None:
         self.asked: ChatRequest = read_chat(chat_body(body))
+        self.session_id: str | None = None
         self._parts = Parts()
         self._started = False
 

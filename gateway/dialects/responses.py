@@ -36,6 +36,7 @@ class ResponsesExchange:
     def __init__(self, body: dict[str, Any]) -> None:
         asked = read_asked(body)
         self.asked: ChatRequest = read_chat(chat_body(body, asked))
+        self.session_id: str | None = None
         self._echo = {key: msgspec.Raw(encoded(value)) for key, value in _echo(body).items()}
         self._carry = ENCRYPTED in (asked.include or ())
         self._parts = Parts(keep_logprobs=self.asked.wants.logprobs)

@@ -152,7 +152,9 @@ def both(name: str, deltas: Deltas) -> tuple[list[dict[str, Any]], Any, Any]:
     chunks = chunks_of(deltas)
     streamed = DIALECTS[name](BODIES[name] | {"stream": True})
     frames, answers = told(streamed, chunks)
-    assert all(word not in frames for word in (b"message_stop", b"response.completed", b"[DONE]"))
+    assert all(
+        word not in frames for word in (b"event: message_stop\n", b"event: response.completed\n", b"data: [DONE]\n")
+    )
     whole = DIALECTS[name](BODIES[name])
     nothing, _ = told(whole, chunks)
     assert nothing == b""
