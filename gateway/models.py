@@ -1,4 +1,4 @@
-"""``/v1/models``: what live nodes serve, in one body that OpenAI's and Anthropic's clients both read."""
+"""``/v1/models``: what live nodes serve and a provider by name, in one body that both OpenAI's and Anthropic's clients read."""
 
 from typing import Any
 
@@ -27,7 +27,9 @@ async def one_model(request: web.Request) -> web.Response:
 
 
 def _served(request: web.Request) -> dict[str, NodeStatus]:
-    return {status.model: status for status in request.app[GATEWAY].nodes.live()}
+    gateway = request.app[GATEWAY]
+    listed = gateway.provider.listed() if gateway.provider is not None else []
+    return {status.model: status for status in (*gateway.nodes.live(), *listed)}
 
 
 def _model(status: NodeStatus) -> dict[str, Any]:
@@ -40,6 +42,6 @@ def _model(status: NodeStatus) -> dict[str, Any]:
         "owned_by": "clawstream",
         "display_name": status.model,
         "lifecycle": "active",
-        "max_model_len": status.max_model_len,
-        "max_input_tokens": status.max_model_len,
+        "max_model_len": status.max_model_len or None,  # a provider does not say
+        "max_input_tokens": status.max_model_len or None,
     }

@@ -32,6 +32,10 @@ class Provider:
         """Do calls for ``model`` go there?"""
         return model is not None and any(fnmatchcase(model, pattern) for pattern in self.models)
 
+    def listed(self) -> list[NodeStatus]:
+        """Its models that are named in full."""
+        return [self.status(model) for model in self.models if not set(model) & set("*?[")]
+
     @property
     def headers(self) -> dict[str, str]:
         """Of a call to it."""

@@ -32,12 +32,14 @@ class FakeNode:
     refusal: web.Response | None = None
     bodies: list[dict[str, Any]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     url: str = ""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Any path, so that a test sees what was called."""
         self.paths.append(request.path)
+        self.headers.append(dict(request.headers))
         body = await request.json()
         self.bodies.append(body)
         if self.refusal is not None:

@@ -49,8 +49,19 @@ def test_the_recorded_temperature_is_the_one_that_is_used() -> None:
 
 
 def test_session_keys_are_not_passed_on() -> None:
-    body = passed_on(session_id="s", turn_type="side", session_done=True)
-    assert not {"session_id", "turn_type", "session_done"} & set(body)
+    ours = {"session_id": 7, "turn_type": "side", "session_done": True, "trajectory_uid": "t", "prompt_uid": 1}
+    request = asked(**ours, channel="val")
+    assert not {*ours, "channel"} & set(json.loads(node_body(request, "policy")))
+    claims = request.claims
+    assert (claims.session_id, claims.turn_type, claims.session_done) == ("7", "side", "True")
+    assert (claims.trajectory_id, claims.group_id, claims.channel) == ("t", "1", "val")
+
+
+def test_claw_r1s_response_length_is_a_limit_where_there_is_no_other() -> None:
+    assert (passed_on(response_length=9)["max_tokens"], "response_length" in passed_on(response_length=9)) == (9, False)
+    assert passed_on(response_length=9, max_tokens=5)["max_tokens"] == 5
+    assert passed_on(response_length=9, max_completion_tokens=4)["max_tokens"] == 4
+    assert "max_tokens" not in passed_on()
 
 
 def test_sampling_parameters_are_kept_apart_from_the_conversation() -> None:
