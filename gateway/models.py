@@ -1,4 +1,4 @@
-"""``/v1/models``: what live nodes serve and a provider by name, in one body that both OpenAI's and Anthropic's clients read."""
+"""``/v1/models``: what live nodes and a provider serve, in one body that OpenAI's and Anthropic's clients both read."""
 
 from typing import Any
 

@@ -71,6 +71,19 @@ async def test_completions(client: Client, prompt: Any) -> None:
     assert len(whole.choices[0].logprobs.token_logprobs) == len(unpack_tokens(first.response_tokens))
 
 
+async def test_generations_are_one_chain_of_exact_tokens(client: Client) -> None:
+    sent: dict[str, Any] = {"prompt_ids": [72, 105], "sampling_params": {"temperature": 1.0, "logprobs": True}}
+    _, _, first = await client.post("/r-generate/g/v1/generate", sent)
+    longer = [72, 105, *first["token_ids"], 10]
+    status, _, second = await client.post("/r-generate/g/v1/generate", sent | {"prompt_ids": longer})
+    one, two = may_train(steps_of(client, "r-generate"), 2)
+    assert (status, second["stop_reason"]) == (200, "stop")
+    assert unpack_tokens(one.response_tokens).tolist() == first["token_ids"]
+    assert len(first["token_ids"]) == len(first["log_probs"]) > 0
+    assert (two.prompt_prefix and two.prompt_prefix.step_id) == one.step_id
+    assert unpack_tokens(two.prompt_tokens).tolist() == [10]
+
+
 async def test_responses(client: Client) -> None:
     tools: Any = [{"type": "function", **TOOL}]
     responses = client.openai("r-responses").responses
