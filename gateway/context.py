@@ -19,6 +19,7 @@ from clawstream.gateway.metrics import IN_FLIGHT
 from clawstream.gateway.node import NodeClient
 from clawstream.gateway.pacing import Pace
 from clawstream.gateway.prefix import PrefixStore
+from clawstream.gateway.retries import Retries
 from clawstream.gateway.sealing import Sealer
 from clawstream.gateway.settings import GatewaySettings
 from clawstream.gateway.trajectories import Trajectories
@@ -44,6 +45,7 @@ class Gateway:
     trajectories: Trajectories
     ledger: Ledger
     sealer: Sealer
+    retries: Retries
     node_client: NodeClient
     in_flight: int = 0
     following: list[asyncio.Future[None]] = field(default_factory=list)  # the threads that follow topics
@@ -114,5 +116,6 @@ def assemble(
         trajectories=Trajectories(pace, settings.max_trajectories, lambda: versions.newest),
         ledger=ledger,
         sealer=Sealer(ledger, prefixes),
+        retries=Retries(settings.retry_mib * 1024 * 1024, settings.retry_seconds, settings.retry_grace_seconds),
         node_client=NodeClient(settings, nodes, session),
     )
