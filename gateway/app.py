@@ -9,11 +9,14 @@ from clawstream.gateway import lifecycle, models, registry, status
 from clawstream.gateway.calls import answering
 from clawstream.gateway.context import GATEWAY, Gateway
 from clawstream.gateway.count_tokens import count_tokens
+from clawstream.gateway.curation import curate
 from clawstream.gateway.dialects.chat import ChatExchange
 from clawstream.gateway.dialects.completions import CompletionsExchange
 from clawstream.gateway.dialects.messages import MessagesExchange
 from clawstream.gateway.dialects.responses import ResponsesExchange
 from clawstream.gateway.middleware import authorised, counted, worded
+from clawstream.gateway.statements import feedback
+from clawstream.gateway.submit import submit_steps
 
 _BASES = (
     "/v1",  # trajectory and group in headers
@@ -30,6 +33,9 @@ def make_app(gateway: Gateway) -> web.Application:
         web.get("/healthz", status.healthz),
         web.get("/metrics", status.metrics),
         web.post("/init_trajectory", lifecycle.init_trajectory),
+        web.post("/complete_trajectory/{uid}", lifecycle.complete_by_uid),
+        web.post("/submit_steps", submit_steps),
+        web.post("/api/curation", curate),
         web.get("/registry/schemas/ids/{id}", registry.schema_by_id),
         web.get("/registry/subjects", registry.list_subjects),
         web.get("/registry/subjects/{subject}/versions", registry.list_versions),
@@ -44,7 +50,7 @@ def make_app(gateway: Gateway) -> web.Application:
             web.post(f"{base}/messages/count_tokens", count_tokens),
             web.post(f"{base}/register_trajectory", lifecycle.register_trajectory),
             web.post(f"{base}/complete_trajectory", lifecycle.complete_trajectory),
-            web.post(f"{base}/feedback", lifecycle.feedback),
+            web.post(f"{base}/feedback", feedback),
             web.get(f"{base}/models", models.list_models),
             web.get(f"{base}/models/{{model}}", models.one_model),
         ]

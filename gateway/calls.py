@@ -109,6 +109,7 @@ async def _call(gateway: Gateway, caller: Caller, exchange: Exchange, run: Run) 
         gateway.trajectories.admit(
             caller.trajectory_id, caller.channel, time.monotonic(), trains=caller.turn_type == "main"
         )
+        gateway.seen.note(caller.trajectory_id, caller.group_id)
         channel = caller.channel or gateway.trajectories.channel(caller.trajectory_id)
         plan = await gateway.continuations.plan(caller.trajectory_id, asked)
         call = Call(step_id=new_id(), caller=caller, channel=channel, asked=asked, received_at=received_at, plan=plan)
