@@ -33,7 +33,6 @@ def make_app(gateway: Gateway) -> web.Application:
         web.get("/healthz", status.healthz),
         web.get("/metrics", status.metrics),
         web.post("/init_trajectory", lifecycle.init_trajectory),
-        web.post("/complete_trajectory/{uid}", lifecycle.complete_by_uid),
         web.post("/submit_steps", submit_steps),
         web.post("/api/curation", curate),
         web.get("/registry/schemas/ids/{id}", registry.schema_by_id),

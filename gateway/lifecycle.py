@@ -65,17 +65,7 @@ async def register_trajectory(request: web.Request) -> web.Response:
 async def complete_trajectory(request: web.Request) -> web.Response:
     """End a trajectory, with its outcome reward where there is one."""
     gateway, (trajectory_id, group_id) = request.app[GATEWAY], _trajectory(request)
-    return await _complete(gateway, await request.read(), trajectory_id, group_id)
-
-
-async def complete_by_uid(request: web.Request) -> web.Response:
-    """The same on the path that Claw-R1's documents have, which names no group."""
-    gateway, trajectory_id = request.app[GATEWAY], checked(request.match_info["uid"], "trajectory")
-    return await _complete(gateway, await request.read(), trajectory_id, gateway.seen.group(trajectory_id))
-
-
-async def _complete(gateway: Gateway, data: bytes, trajectory_id: str, group_id: str) -> web.Response:
-    body = shaped(read_object(data), Completion)
+    body = shaped(read_object(await request.read()), Completion)
     known = await is_known(gateway, trajectory_id)
     await say(gateway, "completed", trajectory_id, group_id, reward=finite(body.reward))
     gateway.prefixes.forget(trajectory_id)

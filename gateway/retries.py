@@ -11,7 +11,7 @@ calls, and nothing else is::
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from clawstream.gateway.errors import ApiError
@@ -87,7 +87,7 @@ class Retries:
         """The run of which ``logical`` is another try. Raises ``ApiError`` 422 for its key with another body."""
         shelf = self._shelf(logical)
         shelf.sweep(self._clock())
-        found = _match(logical, shelf.named(logical.name))
+        found = _match(logical, shelf.named(logical.name)) if logical.keyed or logical.attempt > 1 else None
         if found is None:
             return None
         if found.logical.digest != logical.digest:
@@ -117,7 +117,7 @@ class Retries:
         return self._keyed if logical.keyed else self._sdk
 
 
-def _match(logical: Logical, kept: list[_Kept]) -> _Kept | None:
+def _match(logical: Logical, kept: Iterable[_Kept]) -> _Kept | None:
     """The run to join among those of the same name, in the order in which they began.
 
     Equal calls of an SDK under way side by side each get their own retry: it goes to the one that was tried most often,
@@ -135,20 +135,20 @@ class _Shelf:
 
     def __init__(self, max_bytes: int, keep_seconds: float) -> None:
         self._max_bytes, self._keep_seconds = max_bytes, keep_seconds
-        self._names: dict[tuple[str, ...], list[_Kept]] = {}
+        self._names: dict[tuple[str, ...], dict[Run, _Kept]] = {}
         self._under_way: OrderedDict[Run, _Kept] = OrderedDict()
         self._ended: OrderedDict[Run, _Kept] = OrderedDict()
         self.byte_count = 0
 
-    def named(self, name: tuple[str, ...]) -> list[_Kept]:
+    def named(self, name: tuple[str, ...]) -> Iterable[_Kept]:
         """The runs of ``name``, in the order in which they began."""
-        return self._names.get(name, [])
+        return self._names.get(name, {}).values()
 
     def begin(self, logical: Logical, grace_seconds: float) -> Run:
         """A new run of ``logical``."""
         run = Run(grace_seconds, grew=self._grew)
         kept = _Kept(run=run, logical=logical, attempt=logical.attempt)
-        self._names.setdefault(logical.name, []).append(kept)
+        self._names.setdefault(logical.name, {})[run] = kept
         self._under_way[run] = kept
         self._grew(_LEAST_BYTES)
         return run
@@ -180,7 +180,7 @@ class _Shelf:
     def _drop(self, run: Run) -> None:
         kept = self._ended.pop(run, None) or self._under_way.pop(run)
         same = self._names[kept.logical.name]
-        same.remove(kept)
+        del same[run]
         if not same:
             del self._names[kept.logical.name]
         self.byte_count -= _LEAST_BYTES + run.byte_count
