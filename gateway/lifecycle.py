@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from clawstream.gateway.context import GATEWAY, Gateway
+from clawstream.gateway.context import GATEWAY
 from clawstream.gateway.errors import invalid
 from clawstream.gateway.feedback import finite, group_size, is_known, say
 from clawstream.gateway.identity import checked, named_trajectory
