@@ -17,7 +17,7 @@ from clawstream.topics import STEPS
 from tests.gateway.fake_node import DONE, FakeNode, announce, running, status_of
 from tests.gateway.harness import MESSAGES, gateway, until
 from tests.gateway.processes import gateway_process
-from tests.gateway.samples import answer_data
+from tests.gateway.samples import answer_data, several
 
 pytestmark = pytest.mark.kafka
 
@@ -157,13 +157,23 @@ async def test_errors_are_not_remembered(kafka: KafkaSettings, stream: bool) -> 
 
 
 async def test_several_answers_are_replayed_together(kafka: KafkaSettings) -> None:
-    from tests.gateway.samples import several
-
     script = [*several([CHUNKS, CHUNKS]), DONE]
     async with gateway(kafka, FakeNode(script=lambda _: script)) as client:
         first, again = await ask(client, n=2), await ask(client, n=2)
         steps = await client.steps(2)
     assert first[1] == again[1] == ", ".join(step.step_id for step in steps)
+
+
+async def test_tries_at_two_gateways_train_once(kafka: KafkaSettings) -> None:
+    async with gateway(kafka, FakeNode(script=lambda _: [*CHUNKS, DONE])) as one, gateway(kafka) as other:
+        await until(lambda: other.gateway.nodes.live())
+        await ask(one, headers={"x-stainless-retry-count": "0"})
+        await ask(other, headers={"x-stainless-retry-count": "1"})
+        await asyncio.gather(ask(one), ask(other))
+        steps = await one.steps(4)
+    resolved = resolve(steps)
+    assert sorted(refusal.reason for refusal in resolved.refusals) == ["superseded", "superseded"]
+    assert len(resolved.step_ids) == 2
 
 
 async def test_a_retry_after_kill_9_runs_again_and_trains_once(kafka: KafkaSettings) -> None:
