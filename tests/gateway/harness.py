@@ -93,5 +93,5 @@ async def gateway(kafka: KafkaSettings, *nodes: FakeNode, **settings: Any) -> As
         configured = GatewaySettings(**({"port": 0, "node_wait_seconds": 5.0, "drain_seconds": 2.0} | settings))
         parts, url = await stack.enter_async_context(serving(configured, kafka))
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        await until(lambda: len(parts.nodes.live()) == len(nodes))
+        await until(lambda: len(parts.nodes.live()) >= len(nodes))
         yield Client(gateway=parts, kafka=kafka, url=url, http=http)

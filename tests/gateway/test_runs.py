@@ -47,6 +47,36 @@ async def test_whoever_joins_whenever_hears_the_same(pieces: list[bytes], joins:
     assert set(heard) == {b"".join(pieces)}
 
 
+@given(
+    st.lists(st.binary(min_size=1, max_size=8), min_size=1, max_size=12),
+    st.lists(st.tuples(st.integers(0, 15), st.integers(0, 15)), min_size=1, max_size=6),
+    st.booleans(),
+)
+async def test_whoever_leaves_whenever_has_heard_a_beginning_and_nothing_hangs(
+    pieces: list[bytes], stays: list[tuple[int, int]], kept: bool
+) -> None:
+    run = keeping() if kept else Run(0.0)
+    committed: list[bool] = []
+
+    async def work() -> None:
+        await speaking(run, pieces)
+        committed.append(True)
+
+    async def stay(later: int, turns: int) -> bytes:
+        for _ in range(later):
+            await asyncio.sleep(0)
+        with run.listener() as listener:
+            return b"".join([await listener.next() for _ in range(turns)])
+
+    said = begin(run, work())
+    listeners = [(0, stays[0][1]), *(stays[1:] if kept else [])]
+    found = await asyncio.gather(*(stay(*each) for each in listeners), return_exceptions=True)
+    await asyncio.wait_for(said, 1)
+    for heard in found:
+        assert isinstance(heard, ApiError) or (isinstance(heard, bytes) and b"".join(pieces).startswith(heard))
+    assert run.failed is not bool(committed)
+
+
 async def test_a_run_that_nobody_can_join_is_given_up_with_its_listener() -> None:
     run = Run(5.0)
     work = begin(run, speaking(run, [b"a"] * 100, 1.0))

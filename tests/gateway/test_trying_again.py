@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from anthropic import AsyncAnthropic
 from openai import APITimeoutError
 
 from clawstream.processors.sequences import resolve
@@ -97,6 +98,15 @@ async def test_an_sdk_that_times_out_gets_the_answer_of_its_first_try(kafka: Kaf
         answer = await openai.chat.completions.create(model="x", messages=MESSAGES)
         (step,) = await client.steps()
     assert (answer.choices[0].message.content, len(node.bodies), step.trainable) == ("ab", 1, True)
+
+
+async def test_anthropics_sdk_that_times_out_gets_the_answer_of_its_first_try(kafka: KafkaSettings) -> None:
+    node = FakeNode(script=lambda _: [CHUNKS[0], 2.0, *CHUNKS[1:], DONE])
+    async with gateway(kafka, node) as client:
+        anthropic = AsyncAnthropic(base_url=f"{client.url}/t/g", api_key="none", timeout=1.0, max_retries=2)
+        answer = await anthropic.messages.create(model="x", max_tokens=9, messages=MESSAGES)
+        (step,) = await client.steps()
+    assert (answer.content[0].type, len(node.bodies), step.trainable) == ("text", 1, True)
 
 
 async def test_an_sdk_that_gives_up_stops_the_node_after_the_grace_time(kafka: KafkaSettings) -> None:
