@@ -146,7 +146,7 @@ class _Shelf:
 
     def begin(self, logical: Logical, grace_seconds: float) -> Run:
         """A new run of ``logical``."""
-        run = Run(grace_seconds, grew=self._grew)
+        run = Run(grace_seconds, grew=self._grew, until_begun=not logical.keyed)  # SDKs retry no stream that has begun
         kept = _Kept(run=run, logical=logical, attempt=logical.attempt)
         self._names.setdefault(logical.name, {})[run] = kept
         self._under_way[run] = kept

@@ -31,6 +31,11 @@ class Listener:
         self.heard_count = self.heard_bytes = 0  # pieces and bytes that it has passed on
         self._taken_count = self._taken_bytes = 0
 
+    @property
+    def has_begun(self) -> bool:
+        """Has it been given anything?"""
+        return self._taken_count > 0
+
     async def next(self) -> bytes:
         """All that is said and not taken yet; empty at the end. What was taken before counts as heard.
 
@@ -53,14 +58,17 @@ class Listener:
 class Run:
     """A call's answer as it is said. What is said stays here while it is ``kept``, so that others can join."""
 
-    def __init__(self, grace_seconds: float, grew: Callable[[int], None] | None = None) -> None:
-        """``grew``: is told of each piece's bytes; ``None``: nobody will join, so nothing is kept or waited for."""
+    def __init__(
+        self, grace_seconds: float, grew: Callable[[int], None] | None = None, *, until_begun: bool = False
+    ) -> None:
+        """``grew``: is told of each piece's bytes; ``None``: nobody will join, so nothing is kept or waited for.
+        ``until_begun``: there is no grace time for who leaves after a part of the answer."""
         self.headers: dict[str, str] = {}  # of the response; there before the first piece is
         self.failed = False  # it ended with an error, or was given up
         self.byte_count = 0
         self.kept = grew is not None
         self._grew = grew or _ignore
-        self._grace_seconds = grace_seconds
+        self._grace_seconds, self._until_begun = grace_seconds, until_begun
         self._pieces: list[bytes] = []
         self._dropped = 0  # pieces before the first of those
         self._listeners: set[Listener] = set()
@@ -107,7 +115,7 @@ class Run:
             self._listeners.remove(listener)
             self.moved()
             if not (self._listeners or self._ended or self._committed):
-                self._wait_for_another()
+                self._wait_for_another(has_begun=listener.has_begun)
 
     def say(self, data: bytes) -> None:
         """The next piece."""
@@ -170,8 +178,8 @@ class Run:
             del self._pieces[: heard - self._dropped]
             self._dropped = heard
 
-    def _wait_for_another(self) -> None:
-        if self.kept and self._grace_seconds > 0:
+    def _wait_for_another(self, *, has_begun: bool) -> None:
+        if self.kept and self._grace_seconds > 0 and not (has_begun and self._until_begun):
             self._timer = asyncio.get_running_loop().call_later(self._grace_seconds, self._give_up)
         else:
             self._give_up()

@@ -112,6 +112,15 @@ async def test_a_run_waits_for_another_try_for_its_grace_time(back_after: float,
     await asyncio.wait_for(work, 1)
 
 
+async def test_who_leaves_amid_an_answer_is_not_waited_for_where_no_such_retry_can_come() -> None:
+    run = Run(5.0, lambda _: None, until_begun=True)
+    work = begin(run, speaking(run, [b"a", b"b"], 1.0))
+    with run.listener() as listener:
+        await listener.next()
+    await asyncio.wait_for(work, 0.5)
+    assert run.failed
+
+
 async def test_an_answer_that_nobody_heard_is_not_committed() -> None:
     run = keeping(0.1)
     committed = []

@@ -120,6 +120,19 @@ async def test_an_sdk_that_gives_up_stops_the_node_after_the_grace_time(kafka: K
     assert (step.finish_reason, step.trainable) == ("disconnect", False)
 
 
+async def test_an_sdk_that_closes_its_stream_stops_the_node_at_once(kafka: KafkaSettings) -> None:
+    node = FakeNode(script=lambda _: [*CHUNKS[:2], 60.0, DONE])
+    async with gateway(kafka, node, retry_grace_seconds=60) as client:
+        stream = await client.openai().chat.completions.create(model="x", messages=MESSAGES, stream=True)
+        async for chunk in stream:
+            if chunk.choices[0].delta.content:
+                break
+        await stream.close()
+        await asyncio.wait_for(node.cancelled.wait(), 5)
+        (step,) = await client.steps()
+    assert (step.finish_reason, step.trainable) == ("disconnect", False)
+
+
 async def test_an_answer_that_came_while_nobody_listened_does_not_train(kafka: KafkaSettings) -> None:
     node = FakeNode(script=lambda _: [*CHUNKS[:2], 0.6, *CHUNKS[2:], DONE])
     async with gateway(kafka, node, retry_grace_seconds=1.0) as client:
