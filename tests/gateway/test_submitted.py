@@ -30,7 +30,7 @@ def recorded(**fields: Any) -> Step:
     """The step that a payload becomes."""
     (step,) = read_steps({"steps": [a_payload(**fields)]})
     prompt = pack_tokens(step.prompt_ids)
-    sampled = Sampled(answer=answer_of(step), node=node_of(step, "policy"), ended=None)
+    sampled = Sampled(answer=answer_of(step), node=node_of(step, "policy"), ended=None, prompt=prompt)
     return step_of(call_of(step, "val"), sampled, shorten(prompt, [], [], None))[0]
 
 
