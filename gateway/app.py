@@ -10,12 +10,15 @@ from clawstream.gateway.calls import answering
 from clawstream.gateway.compute_reward import compute_reward
 from clawstream.gateway.context import GATEWAY, Gateway
 from clawstream.gateway.count_tokens import count_tokens
+from clawstream.gateway.curation import curate
 from clawstream.gateway.dialects.chat import ChatExchange
 from clawstream.gateway.dialects.completions import CompletionsExchange
 from clawstream.gateway.dialects.generate import GenerateExchange
 from clawstream.gateway.dialects.messages import MessagesExchange
 from clawstream.gateway.dialects.responses import ResponsesExchange
 from clawstream.gateway.middleware import authorised, counted, worded
+from clawstream.gateway.statements import feedback
+from clawstream.gateway.submit import submit_steps
 
 _BASES = (
     "/v1",  # trajectory and group in headers
@@ -37,6 +40,8 @@ def make_app(gateway: Gateway) -> web.Application:
         web.post("/complete_trajectory/{trajectory}", lifecycle.complete_trajectory),
         web.post("/generate", answering(GenerateExchange)),
         web.post("/compute_reward", compute_reward),
+        web.post("/submit_steps", submit_steps),
+        web.post("/api/curation", curate),
         web.get("/registry/schemas/ids/{id}", registry.schema_by_id),
         web.get("/registry/subjects", registry.list_subjects),
         web.get("/registry/subjects/{subject}/versions", registry.list_versions),
@@ -52,7 +57,7 @@ def make_app(gateway: Gateway) -> web.Application:
             web.post(f"{base}/generate", answering(GenerateExchange)),
             web.post(f"{base}/register_trajectory", lifecycle.register_trajectory),
             web.post(f"{base}/complete_trajectory", lifecycle.complete_trajectory),
-            web.post(f"{base}/feedback", lifecycle.feedback),
+            web.post(f"{base}/feedback", feedback),
             web.get(f"{base}/models", models.list_models),
             web.get(f"{base}/models/{{model}}", models.one_model),
         ]

@@ -1,7 +1,7 @@
 """A call on its way: identified, admitted, answered by a node, sealed, ended. One way for every dialect.
 
 Invariant: a 2xx answer is given to its end only after its step is in the log; a call that did not come to its end is
-in the log too, and says why it must not train::
+in the log too, and says why it must not train. Another try of a call gets that call's answer (see ``retries.py``)::
 
     client ─ask─> gateway ─stream─> node
     client <─ frames, each at once ─ gateway <─ chunks ─ node
@@ -10,28 +10,28 @@ in the log too, and says why it must not train::
 """
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from clawstream.gateway.answers import Answers
+from clawstream.gateway.chat_request import ChatRequest
 from clawstream.gateway.context import GATEWAY, Gateway
 from clawstream.gateway.dialects.exchange import Dialect, Exchange
 from clawstream.gateway.errors import ApiError, NodeError
 from clawstream.gateway.feedback import say
-from clawstream.gateway.identity import identify
+from clawstream.gateway.identity import Caller, identify, named_trajectory
 from clawstream.gateway.integrity import Ended
 from clawstream.gateway.node_stream import NodeStream
 from clawstream.gateway.reading import read_object
 from clawstream.gateway.record import Call
+from clawstream.gateway.retries import Logical, in_own_trajectory, logical_call
+from clawstream.gateway.runs import Run
 from clawstream.schemas import new_id, now
 
-Forward = Callable[[bytes], Awaitable[None]]
-
+_REPLAYED = {"Idempotent-Replayed": "true"}
 _STREAM_HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
@@ -45,24 +45,80 @@ def answering(dialect: Dialect) -> Handler:
 
 
 async def _answer(request: web.Request, dialect: Dialect) -> web.StreamResponse:
-    gateway, received_at = request.app[GATEWAY], now()
-    exchange = dialect(read_object(await request.read()))
+    gateway, body = request.app[GATEWAY], await request.read()
+    exchange = dialect(read_object(body))
     asked = exchange.asked
+    named = named_trajectory(request.match_info, request.headers, asked.claims) is not None
     caller = identify(request.match_info, request.headers, asked.claims)
     exchange.session_id = caller.session_id
+    logical = logical_call(request.path, body, request.headers, caller, named=named)
+    run = gateway.retries.join(logical) if logical is not None else None
+    if run is not None:
+        with gateway.place():
+            return await _tell(request, gateway, run, asked, _REPLAYED)
+    if logical is not None and not named:
+        caller = in_own_trajectory(caller, body)
+    run = gateway.retries.begin(logical)
+    gateway.later(_perform(gateway, caller, exchange, run, logical))
+    return await _tell(request, gateway, run, asked, {})
+
+
+async def _tell(
+    request: web.Request, gateway: Gateway, run: Run, asked: ChatRequest, headers: dict[str, str]
+) -> web.StreamResponse:
+    """Pass on what ``run`` says. Raises the ``ApiError`` that it ended with before it said anything."""
+    with run.listener() as listener:
+        if not asked.stream:
+            body = await listener.whole()
+            return web.Response(body=body, headers=run.headers | headers | {"Content-Type": "application/json"})
+        data = await listener.next()
+        response = web.StreamResponse(headers=run.headers | headers | _STREAM_HEADERS)
+        while data and await _sent(request, response, data, gateway.settings.silence_seconds):
+            data = await listener.next()
+        return response
+
+
+async def _sent(request: web.Request, response: web.StreamResponse, data: bytes, seconds: float) -> bool:
+    """Send ``data``; False when the client is gone or does not read."""
+    try:
+        async with asyncio.timeout(seconds):
+            if not response.prepared:
+                await response.prepare(request)
+            await response.write(data)
+    except (ConnectionError, TimeoutError):
+        return False
+    return True
+
+
+async def _perform(gateway: Gateway, caller: Caller, exchange: Exchange, run: Run, logical: Logical | None) -> None:
+    """Let ``run`` say the answer, whether one request waits for it or several."""
+    try:
+        await run.perform(_call(gateway, caller, exchange, run))
+    finally:
+        gateway.retries.ended(logical, run)
+
+
+async def _call(gateway: Gateway, caller: Caller, exchange: Exchange, run: Run) -> None:
+    asked, received_at = exchange.asked, now()
     with gateway.place():
         gateway.trajectories.admit(
             caller.trajectory_id, caller.channel, time.monotonic(), trains=caller.turn_type == "main"
         )
+        gateway.seen.note(caller.trajectory_id, caller.group_id)
         channel = caller.channel or gateway.trajectories.channel(caller.trajectory_id)
         plan = await gateway.continuations.plan(caller.trajectory_id, asked)
         call = Call(step_id=new_id(), caller=caller, channel=channel, asked=asked, received_at=received_at, plan=plan)
         stream = await gateway.node_client.open(caller.trajectory_id, asked, plan.known)
         calls = [call, *(_another(call, index) for index in range(1, asked.count))]
+        run.headers = _headers(calls)
         try:
-            if asked.stream:
-                return await _streamed(request, gateway, calls, exchange, stream)
-            return await _whole(gateway, calls, exchange, stream)
+            answers = await _take(gateway, calls, exchange, stream, run)
+            run.say(exchange.end(answers) if asked.stream else exchange.whole(answers))
+        except ApiError as error:
+            if not run.has_begun:
+                raise
+            run.failed = True
+            run.say(exchange.broken(error))
         finally:
             stream.close()
 
@@ -73,45 +129,11 @@ def _another(call: Call, index: int) -> Call:
     return replace(call, step_id=new_id(), caller=caller)
 
 
-async def _whole(gateway: Gateway, calls: list[Call], exchange: Exchange, stream: NodeStream) -> web.Response:
-    async def keep(_: bytes) -> None:
-        """The client sees nothing before the end."""
+async def _take(gateway: Gateway, calls: list[Call], exchange: Exchange, stream: NodeStream, run: Run) -> Answers:
+    """Take in the whole answer, saying what the client is to see of each event at once, and seal its steps.
 
-    answers = await _take(gateway, calls, exchange, stream, keep)
-    return web.Response(body=exchange.whole(answers), headers=_headers(calls) | {"Content-Type": "application/json"})
-
-
-async def _streamed(
-    request: web.Request, gateway: Gateway, calls: list[Call], exchange: Exchange, stream: NodeStream
-) -> web.StreamResponse:
-    response = web.StreamResponse(headers=_headers(calls) | _STREAM_HEADERS)
-
-    async def send(data: bytes) -> None:
-        async with asyncio.timeout(gateway.settings.silence_seconds):
-            if not response.prepared:
-                await response.prepare(request)
-            await response.write(data)
-
-    async def take() -> bytes:
-        try:
-            return exchange.end(await _take(gateway, calls, exchange, stream, send))
-        except ApiError as error:
-            if not response.prepared:
-                raise
-            return exchange.broken(error)
-
-    with contextlib.suppress(ConnectionError, TimeoutError):  # the client went away, which the step says
-        await send(await take())
-    return response
-
-
-async def _take(
-    gateway: Gateway, calls: list[Call], exchange: Exchange, stream: NodeStream, forward: Forward
-) -> Answers:
-    """Take in the whole answer, forwarding what the client is to see of each event at once, and seal its steps.
-
-    Raises ``ApiError`` when the node failed or a step could not be recorded, ``ConnectionError``, ``TimeoutError``
-    or ``CancelledError`` when the client went away. However it ended, the steps say so.
+    Raises ``ApiError`` when the node failed or a step could not be recorded, ``CancelledError`` when nobody listens any
+    more. However it ended, the steps say so.
     """
     answers = Answers(len(calls), keep_logprobs=calls[0].asked.wants.logprobs)
 
@@ -128,11 +150,13 @@ async def _take(
         async for data, chunk in stream:
             answers.add(chunk, now())
             if frames := exchange.frames(data, chunk):
-                await forward(frames)
+                run.say(frames)
+                await run.room()
+        await run.commit()
     except NodeError as failure:
         seal_later("abort")
         raise failure.as_api_error() from failure
-    except (asyncio.CancelledError, ConnectionError, TimeoutError):
+    except asyncio.CancelledError:
         seal_later("disconnect")
         raise
     await seal()

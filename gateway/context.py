@@ -20,8 +20,10 @@ from clawstream.gateway.node import NodeClient
 from clawstream.gateway.pacing import Pace
 from clawstream.gateway.prefix import PrefixStore
 from clawstream.gateway.provider import Provider, provider_of
+from clawstream.gateway.retries import Retries
 from clawstream.gateway.reward_service import RewardService
 from clawstream.gateway.sealing import Sealer
+from clawstream.gateway.seen import Seen
 from clawstream.gateway.settings import GatewaySettings
 from clawstream.gateway.trajectories import Trajectories
 from clawstream.schemas import new_id
@@ -44,8 +46,10 @@ class Gateway:
     handover: Handover | None  # None: switched off
     continuations: Continuations
     trajectories: Trajectories
+    seen: Seen
     ledger: Ledger
     sealer: Sealer
+    retries: Retries
     node_client: NodeClient
     provider: Provider | None
     reward_service: RewardService | None
@@ -101,12 +105,13 @@ def assemble(
         pace_seconds=settings.pace_seconds,
     )
     prefixes = PrefixStore(settings.prefix_tokens, settings.prefix_steps)
+    seen = Seen(settings.max_trajectories)
     writer = new_id()
     ledger = Ledger(producer, settings.seal_seconds, writer)
     handover = None
     if tail is not None:
         others = Others(settings.handover_mib * 1024 * 1024, writer)
-        handover = Handover(tail, others, prefixes, settings.handover_seconds)
+        handover = Handover(tail, others, prefixes, settings.handover_seconds, seen)
     return Gateway(
         settings=settings,
         kafka=kafka,
@@ -116,8 +121,10 @@ def assemble(
         handover=handover,
         continuations=Continuations(prefixes, handover, provider),
         trajectories=Trajectories(pace, settings.max_trajectories, lambda: versions.newest),
+        seen=seen,
         ledger=ledger,
         sealer=Sealer(ledger, prefixes),
+        retries=Retries(settings.retry_mib * 1024 * 1024, settings.retry_seconds, settings.retry_grace_seconds),
         node_client=NodeClient(settings, nodes, session, provider),
         provider=provider,
         reward_service=RewardService.of(settings, session),

@@ -4,11 +4,13 @@ Invariant: the same statement made again has the same id, so a client may retry:
 its content, a reward or an observation by the client's ``Idempotency-Key``.
 """
 
+import math
 from typing import Any
 
 import msgspec
 
 from clawstream.gateway.context import Gateway
+from clawstream.gateway.errors import invalid
 from clawstream.gateway.identity import TENANT
 from clawstream.schemas import Feedback, FeedbackKind, derived_id, new_id, now
 from clawstream.topics import FEEDBACK
@@ -48,6 +50,27 @@ async def say(
     )
     await gateway.ledger.write(FEEDBACK, feedback)
     return feedback.feedback_id
+
+
+async def is_known(gateway: Gateway, trajectory_id: str) -> bool:
+    """Has the trajectory been seen here or in the log (see ``seen.py``)? Waits for the end of the log where it has
+    not."""
+    if trajectory_id not in gateway.seen and gateway.handover is not None:
+        await gateway.handover.catch_up(trajectory_id)
+    return trajectory_id in gateway.seen
+
+
+def finite(reward: float | None, param: str = "reward") -> float | None:
+    """``reward`` when it is a number. Raises ``ApiError`` 400 naming ``param``."""
+    if reward is not None and not math.isfinite(reward):
+        raise invalid(f"{param}: {reward} is not finite", param)
+    return reward
+
+
+def group_size(metadata: dict[str, Any]) -> int | None:
+    """How many rollouts the group waits for, where ``metadata`` says so."""
+    size = metadata.get("group_size")
+    return size if type(size) is int and 0 < size < 2**31 else None
 
 
 def _id(kind: FeedbackKind, trajectory_id: str, content: list[Any], idempotency_key: str | None) -> str:

@@ -19,6 +19,7 @@ from clawstream.gateway.history import NO_HISTORY, answer_message, history_of, s
 from clawstream.gateway.integrity import is_exact
 from clawstream.gateway.ledger import WRITER
 from clawstream.gateway.prefix import Known, PrefixStore
+from clawstream.gateway.seen import Seen
 from clawstream.schemas import CodecError, Step, decode
 from clawstream.streams.errors import KafkaUnreachableError
 from clawstream.streams.tail import RawRecord, Tail
@@ -66,8 +67,8 @@ class Others:
 class Handover:
     """Follows ``steps`` and puts what others wrote into ``store`` when it is asked for."""
 
-    def __init__(self, tail: Tail, others: Others, store: PrefixStore, catch_up_seconds: float) -> None:
-        self._tail, self._others, self._store = tail, others, store
+    def __init__(self, tail: Tail, others: Others, store: PrefixStore, catch_up_seconds: float, seen: Seen) -> None:
+        self._tail, self._others, self._store, self._seen = tail, others, store, seen
         self._seconds = catch_up_seconds
 
     def follow(self, stop: threading.Event) -> None:
@@ -75,6 +76,7 @@ class Handover:
         try:
             while not stop.is_set():
                 for record in self._tail.poll(_POLL_SECONDS):
+                    self._seen.note(record.key)
                     self._others.add(record)
         finally:
             self._tail.close()

@@ -60,7 +60,7 @@ def find_flaw(
         _incomplete(finish_reason(answer, ended))
         or _not_ours(provider)
         or _miscounted(answer)
-        or _bad_logprobs(answer.logprobs)
+        or bad_logprobs(answer.logprobs)
         or _bad_prompt(answer)
         or _bad_spans(spans, len(answer.token_ids))
         or _greedy(temperature)
@@ -100,7 +100,8 @@ def _miscounted(answer: Answer) -> Flaw | None:
     return None
 
 
-def _bad_logprobs(logprobs: Sequence[float]) -> Flaw | None:
+def bad_logprobs(logprobs: Sequence[float]) -> Flaw | None:
+    """The first that is no log-probability."""
     for position, logprob in enumerate(logprobs):
         if not math.isfinite(logprob) or logprob > 1e-3:  # some rounding above 0 is the engine's
             return Flaw("logprobs", f"log-probability {position} of {len(logprobs)} is {logprob}")

@@ -1,18 +1,18 @@
-"""Claw-R1's routes around a trajectory, and one of our own for rewards, observations and aborts.
+"""Claw-R1's routes around a trajectory: it is opened, and it ends.
 
-Invariant: each is answered once its feedback is in the log. A completion never changes the channel.
+Invariant: each is answered once its feedback is in the log. A completion never changes the channel, and says so when
+its trajectory is not known (see ``seen.py``).
 """
 
-import math
 import time
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from clawstream.gateway.context import GATEWAY
 from clawstream.gateway.errors import invalid
-from clawstream.gateway.feedback import say
+from clawstream.gateway.feedback import finite, group_size, is_known, say
 from clawstream.gateway.identity import checked, named_trajectory
 from clawstream.gateway.reading import read_object, shaped
 from clawstream.gateway.trajectories import TRAIN
@@ -34,20 +34,12 @@ class Completion(msgspec.Struct):
     channel: str | None = None
 
 
-class Statement(msgspec.Struct):
-    """Body of ``feedback``."""
-
-    kind: Literal["rewarded", "observed", "aborted"]
-    step_id: str | None = None
-    reward: float | None = None
-    detail: dict[str, Any] | None = None
-    source: str = "agent"
-
-
 async def init_trajectory(request: web.Request) -> web.Response:
     """A new trajectory in a group of its own, and the base URL for its agent."""
     trajectory_id, group_id = new_id(), new_id()
-    request.app[GATEWAY].trajectories.admit(trajectory_id, None, time.monotonic())
+    gateway = request.app[GATEWAY]
+    gateway.trajectories.admit(trajectory_id, None, time.monotonic())
+    gateway.seen.note(trajectory_id, group_id)
     base_url = f"{request.scheme}://{request.host}/{trajectory_id}/{group_id}/v1"
     return web.json_response({"trajectory_uid": trajectory_id, "base_url": base_url})
 
@@ -57,7 +49,6 @@ async def register_trajectory(request: web.Request) -> web.Response:
     gateway, (trajectory_id, group_id) = request.app[GATEWAY], _trajectory(request)
     body = shaped(read_object(await request.read()), Registration)
     channel = checked(body.channel, "channel")
-    size = (body.metadata or {}).get("group_size")
     gateway.trajectories.admit(trajectory_id, channel, time.monotonic())
     await say(
         gateway,
@@ -65,9 +56,10 @@ async def register_trajectory(request: web.Request) -> web.Response:
         trajectory_id,
         group_id,
         channel=channel,
-        group_size=size if type(size) is int and 0 < size < 2**31 else None,
+        group_size=group_size(body.metadata or {}),
         detail=body.metadata,
     )
+    gateway.seen.note(trajectory_id, group_id)
     return web.json_response({"status": "ok"})
 
 
@@ -76,34 +68,10 @@ async def complete_trajectory(request: web.Request) -> web.Response:
     gateway, (trajectory_id, group_id) = request.app[GATEWAY], _trajectory(request)
     body = shaped(read_object(await request.read()), Completion)
     reward = body.final_reward if body.reward is None else body.reward
-    await say(gateway, "completed", trajectory_id, group_id, reward=_finite(reward))
+    known = await is_known(gateway, trajectory_id)
+    await say(gateway, "completed", trajectory_id, group_id, reward=finite(reward))
     gateway.prefixes.forget(trajectory_id)
-    return web.json_response({"status": "ok"})
-
-
-async def feedback(request: web.Request) -> web.Response:
-    """Record a reward, an observation or an abort."""
-    gateway, (trajectory_id, group_id) = request.app[GATEWAY], _trajectory(request)
-    body = shaped(read_object(await request.read()), Statement)
-    if body.kind == "rewarded" and body.reward is None:
-        raise invalid("reward: a rewarded statement needs one; a missing reward is not zero", "reward")
-    if body.kind == "observed" and body.detail is None:
-        raise invalid("detail: an observed statement needs one", "detail")
-    key = request.headers.get("Idempotency-Key")
-    feedback_id = await say(
-        gateway,
-        body.kind,
-        trajectory_id,
-        group_id,
-        step_id=None if body.step_id is None else checked(body.step_id, "step_id"),
-        reward=_finite(body.reward),
-        detail=body.detail,
-        source=checked(body.source, "source"),
-        idempotency_key=checked(key, "Idempotency-Key") if key else None,
-    )
-    if body.kind == "aborted":
-        gateway.trajectories.abort(trajectory_id)
-    return web.json_response({"status": "ok", "feedback_id": feedback_id})
+    return web.json_response({"status": "ok"} if known else {"status": "ok", "matched": False})
 
 
 def _trajectory(request: web.Request) -> tuple[str, str]:
@@ -111,9 +79,3 @@ def _trajectory(request: web.Request) -> tuple[str, str]:
     if named is None:
         raise invalid("which trajectory? name it in the path, or in the header X-ClawStream-Trajectory", "trajectory")
     return named
-
-
-def _finite(reward: float | None) -> float | None:
-    if reward is not None and not math.isfinite(reward):
-        raise invalid(f"reward: {reward} is not finite", "reward")
-    return reward

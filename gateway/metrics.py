@@ -24,3 +24,6 @@ PREFIX_TOKENS = Gauge(
 )
 BRANCHES = Counter("clawstream_gateway_branches", "Steps that start a branch", ["reason"])
 CATCH_UPS = Counter("clawstream_gateway_catch_ups", "Calls that waited for the log", ["reached"])
+RETRIES = Counter("clawstream_gateway_retries", "Calls that were another try of a known one", ["outcome"])
+RETRIES_SHED = Counter("clawstream_gateway_retries_shed", "Answers that retries can no longer get, for want of room")
+RETRY_BYTES = Gauge("clawstream_gateway_retry_bytes", "Answers kept for retries", multiprocess_mode="liveall")

@@ -58,7 +58,14 @@ class GatewaySettings(Section):
     handover_seconds: float = Field(
         default=0.2, ge=0, description="longest wait of a call for steps that are in Kafka and not here yet"
     )
-    max_trajectories: int = Field(default=100_000, ge=1, description="trajectories whose channel is remembered")
+    retry_seconds: float = Field(
+        default=300.0, ge=0, description="how long the answer to an Idempotency-Key is kept for another try"
+    )
+    retry_mib: int = Field(default=64, ge=0, description="answers kept for retries; 0 keeps none")
+    retry_grace_seconds: float = Field(
+        default=2.0, ge=0, description="how long a call goes on for a retry after its client has gone"
+    )
+    max_trajectories: int = Field(default=100_000, ge=1, description="trajectories that are remembered")
     trajectories_per_version: int = Field(
         default=0, ge=0, description="train trajectories that one policy version uses up; 0 paces nobody"
     )

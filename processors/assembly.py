@@ -71,7 +71,7 @@ def opened(event: Event, now_ms: int) -> TrajectoryState:
 
 
 def on_step(state: TrajectoryState | None, step: Step, now_ms: int) -> tuple[TrajectoryState, list[Output]]:
-    """Take a step that arrived at ``now_ms``; a late one is rejected."""
+    """Take a step that arrived at ``now_ms``; a late one is rejected. Its group counts over one that feedback named."""
     state = state or opened(step, now_ms)
     if step.step_id in state.step_ids or step.step_id in state.late_ids:
         return state, []
@@ -82,6 +82,7 @@ def on_step(state: TrajectoryState | None, step: Step, now_ms: int) -> tuple[Tra
     changed = msgspec.structs.replace(
         state,
         step_ids=(*state.step_ids, step.step_id),
+        group_id=state.group_id if state.step_ids else step.group_id,
         agent=state.agent or step.agent,
         last_arrival_ms=now_ms,
         first_event_at=min(state.first_event_at, step.received_at),

@@ -101,29 +101,42 @@ def _place(step: Step, nodes: dict[str, _Node]) -> _Node | Refusal:
 def _superseded(nodes: dict[str, _Node]) -> list[Refusal]:
     """Of the tries of one call, all but one: that which was continued, else the last.
 
-    Tries are trainable steps with the same prompt, of which a later one says that it is a retry or has the same request
-    key. Whoever asks twice on purpose has two answers.
+    Tries are trainable steps with the same request key, or with the same prompt where a later one says that it is a
+    retry. Whoever asks twice on purpose has two answers, and a step is no try of one that it goes on from.
     """
     continued = {node.parent for node in nodes.values()}
-    calls: dict[bytes, list[list[_Node]]] = {}
-    for node in nodes.values():
-        if node.step.trainable:
-            asked = calls.setdefault(node.prompt, [])
-            tries = next((tries for tries in reversed(asked) if _is_retry(node.step, tries[-1].step)), None)
-            if tries is None:
-                asked.append([node])
-            else:
-                tries.append(node)
+    calls: list[list[_Node]] = []
+    by_prompt: dict[bytes, list[list[_Node]]] = {}
+    by_key: dict[str, list[_Node]] = {}
+    for node in (node for node in nodes.values() if node.step.trainable):
+        asked = by_prompt.setdefault(node.prompt, [])
+        tries = _same_key(node, by_key, nodes) or _repeated(node, asked)
+        if tries is None:
+            tries = []
+            calls.append(tries)
+            asked.append(tries)
+        tries.append(node)
+        by_key[node.step.request_key] = tries
     refusals = []
-    for tries in (tries for asked in calls.values() for tries in asked):
+    for tries in calls:
         kept = next((node for node in reversed(tries) if node.step.step_id in continued), tries[-1])
         detail = f"step {kept.step.step_id} answers the same call"
         refusals += [Refusal(step=node.step, reason="superseded", detail=detail) for node in tries if node is not kept]
     return refusals
 
 
-def _is_retry(step: Step, earlier: Step) -> bool:
-    return step.request_key == earlier.request_key or step.attempt > earlier.attempt
+def _same_key(node: _Node, by_key: dict[str, list[_Node]], nodes: dict[str, _Node]) -> list[_Node] | None:
+    """The tries that have the request key of ``node``, whose prompts may have been rendered otherwise."""
+    tries = by_key.get(node.step.request_key)
+    if tries is None:
+        return None
+    before = {earlier.step.step_id for earlier in _chain(nodes, node.step.step_id)[:-1]}
+    return None if any(earlier.step.step_id in before for earlier in tries) else tries
+
+
+def _repeated(node: _Node, asked: list[list[_Node]]) -> list[_Node] | None:
+    """Of the calls with the prompt of ``node``, the last that it says it is a retry of."""
+    return next((tries for tries in reversed(asked) if node.step.attempt > tries[-1].step.attempt), None)
 
 
 def _chain(nodes: dict[str, _Node], leaf: str) -> list[_Node]:

@@ -15,6 +15,7 @@ from clawstream.gateway.handover import Handover, Others, learn
 from clawstream.gateway.history import answer_message
 from clawstream.gateway.ledger import WRITER
 from clawstream.gateway.prefix import PrefixStore, known_of, shorten
+from clawstream.gateway.seen import Seen
 from clawstream.schemas import TOKEN_BYTES, Step, pack_tokens
 from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings
@@ -110,7 +111,7 @@ def test_a_greedy_answer_is_exact_and_is_learned() -> None:
 
 @contextlib.asynccontextmanager
 async def followed(kafka: KafkaSettings, store: PrefixStore) -> AsyncIterator[tuple[Handover, Producer]]:
-    handover = Handover(Tail(kafka, STEPS, 10), Others(10_000_000, "me"), store, 5.0)
+    handover = Handover(Tail(kafka, STEPS, 10), Others(10_000_000, "me"), store, 5.0, Seen(10))
     stop, producer = threading.Event(), Producer(kafka, "test")
     following = asyncio.create_task(asyncio.to_thread(handover.follow, stop))
     try:
@@ -141,7 +142,7 @@ async def test_catching_up_sees_all_that_was_in_the_log(kafka: KafkaSettings) ->
 @pytest.mark.kafka
 async def test_a_log_that_is_not_followed_is_not_waited_for(kafka: KafkaSettings) -> None:
     tail, producer = Tail(kafka, STEPS, 10), Producer(kafka, "test")
-    handover = Handover(tail, Others(1000, "me"), PrefixStore(1000, 4), 0.3)
+    handover = Handover(tail, Others(1000, "me"), PrefixStore(1000, 4), 0.3, Seen(10))
     await producer.asend(STEPS, a_step())
     assert not await handover.catch_up("t1")
     tail.close()

@@ -48,17 +48,15 @@ async def test_the_same_statement_has_the_same_id(kafka: KafkaSettings) -> None:
     assert {statement.reward for statement in said if statement.kind == "completed"} == {None}
 
 
-async def test_feedback_is_recorded(kafka: KafkaSettings) -> None:
-    async with gateway(kafka) as client:
-        reward = {"kind": "rewarded", "reward": -1, "step_id": "s1", "source": "user", "detail": {"why": "late"}}
-        _, _, answer = await client.post("/t/g/v1/feedback", reward)
-        await client.post("/v1/feedback", {"kind": "observed", "detail": {}}, {"X-ClawStream-Trajectory": "u"})
-        await client.post("/t/g/feedback", {"kind": "aborted"})
-        said = {statement.kind: statement for statement in await client.feedback(3)}
-    assert answer == {"status": "ok", "feedback_id": said["rewarded"].feedback_id}
-    assert (said["rewarded"].reward, said["rewarded"].step_id, said["rewarded"].source) == (-1.0, "s1", "user")
-    assert (said["observed"].trajectory_id, said["observed"].group_id) == ("u", "u")
-    assert said["aborted"].reward is None
+async def test_an_unknown_trajectory_is_told_so_and_its_completion_is_recorded(kafka: KafkaSettings) -> None:
+    async with gateway(kafka, FakeNode()) as client:
+        unknown = await client.post("/t/g/v1/complete_trajectory", {"reward": 1})
+        await client.chat("/t/g/v1")
+        known = await client.post("/t/g/v1/complete_trajectory", {"reward": 1})
+        said = await client.feedback(2)
+    assert (unknown[0], unknown[2]) == (200, {"status": "ok", "matched": False})
+    assert known[2] == {"status": "ok"}
+    assert [(each.group_id, each.reward) for each in said] == [("g", 1), ("g", 1)]
 
 
 @pytest.mark.parametrize(
@@ -68,10 +66,6 @@ async def test_feedback_is_recorded(kafka: KafkaSettings) -> None:
         ("/t/g/v1/register_trajectory", {"channel": ""}, "channel"),
         ("/t/g/v1/register_trajectory", {"metadata": []}, "metadata"),
         ("/t/g/v1/complete_trajectory", {"reward": "good"}, "reward"),
-        ("/t/g/v1/feedback", {}, "kind"),
-        ("/t/g/v1/feedback", {"kind": "praised"}, "kind"),
-        ("/t/g/v1/feedback", {"kind": "rewarded"}, "reward"),
-        ("/t/g/v1/feedback", {"kind": "observed"}, "detail"),
         ("/v1/feedback", {"kind": "aborted"}, "trajectory"),
         ("/t/%00/v1/feedback", {"kind": "aborted"}, "group"),
         ("/t/g/v1/chat/completions", {"messages": MESSAGES, "n": 0}, "n"),

@@ -32,6 +32,12 @@ def test_an_event_that_comes_again_changes_nothing() -> None:
     assert on_feedback(state, said, 5) == (state, [])
 
 
+def test_a_steps_group_counts_over_that_of_feedback_whichever_came_first() -> None:
+    said, step = a_feedback("rewarded", group_id="t1", reward=1.0), a_step(group_id="g7")
+    assert after(said, step).group_id == after(step, said).group_id == "g7"
+    assert after(step, a_step(group_id="g8")).group_id == "g7"
+
+
 def test_completed_closes_once_all_that_the_log_held_has_been_taken() -> None:
     state = after(a_feedback(reward=1.0), now_ms=50)
     assert reason(state, 60, settled_ms=49) is None

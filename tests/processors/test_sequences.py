@@ -61,6 +61,18 @@ def test_of_a_retry_that_nobody_continued_the_last_trains(again: dict[str, objec
     assert (refused(resolved), resolved.step_ids) == ({"a": "superseded"}, ["b"])
 
 
+def test_a_retry_whose_prompt_was_rendered_otherwise_is_known_by_its_key() -> None:
+    first, second = a_step([1], [2], step_id="a", request_key="k"), a_step([1, 9], [3], step_id="b", request_key="k")
+    resolved = resolve([first, second])
+    assert (refused(resolved), tokens_of(resolved)) == ({"a": "superseded"}, [[1, 9, 3]])
+
+
+def test_a_key_that_is_used_for_every_turn_loses_no_turn() -> None:
+    steps = [msgspec.structs.replace(step, request_key="k") for step in a_tree([None, 0, 1])]
+    resolved = resolve(steps)
+    assert (refused(resolved), resolved.step_ids) == ({}, ["s0", "s1", "s2"])
+
+
 def test_who_asks_twice_has_two_answers() -> None:
     resolved = resolve([a_step([1], [2], step_id="a"), a_step([1], [3], step_id="b")])
     assert (refused(resolved), tokens_of(resolved)) == ({}, [[1, 2], [1, 3]])
