@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from clawstream.gateway.errors import ApiError
-from clawstream.gateway.identity import TENANT, Caller
+from clawstream.gateway.identity import Caller
 from clawstream.gateway.metrics import RETRIES, RETRIES_SHED
 from clawstream.gateway.runs import Run
 from clawstream.schemas import derived_id
@@ -46,14 +46,14 @@ def logical_call(route: str, body: bytes, headers: Mapping[str, str], caller: Ca
         return None
     digest = hashlib.sha256(route.encode() + b"\0" + body).digest()
     scope = caller.trajectory_id if named else ""
-    name = (TENANT, scope, key) if key else (TENANT, scope, digest.hex())
+    name = (caller.tenant, scope, key) if key else (caller.tenant, scope, digest.hex())
     return Logical(name=name, digest=digest, attempt=caller.attempt, keyed=bool(key))
 
 
 def in_own_trajectory(caller: Caller, body: bytes) -> Caller:
     """``caller``, which named a key and no trajectory, in one that is the same for its tries, wherever they arrive."""
     alone = caller.trajectory_id
-    trajectory_id = derived_id("trajectory", TENANT, caller.request_key, hashlib.sha256(body).hexdigest())
+    trajectory_id = derived_id("trajectory", caller.tenant, caller.request_key, hashlib.sha256(body).hexdigest())
     group_id = trajectory_id if caller.group_id == alone else caller.group_id
     return replace(caller, trajectory_id=trajectory_id, group_id=group_id)
 
