@@ -56,7 +56,7 @@ class GatewaySettings(Section):
         default=2000, ge=0, description="last steps of each partition that are read back at the start"
     )
     handover_seconds: float = Field(
-        default=0.2, ge=0, description="longest wait of a call for steps that are in Kafka and not here yet"
+        default=1.0, ge=0, description="longest wait of a call for steps that are in Kafka and not here yet"
     )
     retry_seconds: float = Field(
         default=300.0, ge=0, description="how long the answer to an Idempotency-Key is kept for another try"
