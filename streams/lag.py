@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from clawstream.streams.errors import KafkaUnreachableError, StreamError
@@ -30,6 +30,7 @@ class LagReader:
         self._settings = settings
         self._client = AdminClient(settings.client())
         self._partitions: dict[str, list[int]] = {}
+        self._observers: dict[str, Consumer] = {}
 
     def end_offsets(self, topic: Topic[Any]) -> dict[int, int]:
         """Next offset to be written, by partition."""
@@ -89,16 +90,23 @@ class LagReader:
 
     def committed(self, group: str, topics: Sequence[Topic[Any]]) -> dict[str, dict[int, int]]:
         """Offsets that ``group`` has committed, by partition, by topic's bare name; without those that it never did."""
-        group, names = self._settings.name(group), {self._settings.name(topic.name): topic.name for topic in topics}
+        names = {self._settings.name(topic.name): topic.name for topic in topics}
+        wanted = [TopicPartition(name, partition) for name in names for partition in self._partitions_of(name)]
         found: dict[str, dict[int, int]] = {topic.name: {} for topic in topics}
-        for entry in self._patiently(lambda: self._list_committed(group)):
-            if entry.topic in names and entry.offset >= 0:
+        for entry in self._patiently(lambda: self._observer(group).committed(wanted, timeout=_TIMEOUT_SECONDS)):
+            if entry.offset >= 0:
                 found[names[entry.topic]][entry.partition] = entry.offset
         return found
 
-    def _list_committed(self, group: str) -> list[TopicPartition]:
-        future = self._client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group]
-        return list(future.result(timeout=_TIMEOUT_SECONDS).topic_partitions)
+    def _observer(self, group: str) -> Consumer:
+        """A client that can ask for ``group``'s offsets and never joins it.
+
+        An AdminClient could ask too, but librdkafka 2.16 crashes when the group's coordinator is just being elected.
+        """
+        if group not in self._observers:
+            name = self._settings.name(group)
+            self._observers[group] = Consumer(self._settings.client() | {"group.id": name, "enable.auto.commit": False})
+        return self._observers[group]
 
     def lag(self, group: str, topic: Topic[Any]) -> int:
         """Records of ``topic`` that ``group`` has not committed yet; all of them for a group that never committed."""
