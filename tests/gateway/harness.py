@@ -57,6 +57,10 @@ class Client:
         async with self.http.get(self.url + path, headers=headers) as answer:
             return answer.status, await answer.json()
 
+    async def all_steps(self) -> list[Step]:
+        """The steps that are in the log now."""
+        return await asyncio.to_thread(read_all, self.kafka, STEPS)
+
     async def steps(self, count: int = 1) -> list[Step]:
         """The steps in the log, once there are ``count``."""
         return await self._records(STEPS, count)
