@@ -12,11 +12,11 @@ from statistics import fmean, stdev
 
 import msgspec
 
-from clawstream.processors.output import Output
+from clawstream.processors.output import Output, rejections
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.processors.tables import State
-from clawstream.schemas import GroupStatistics, Rejection, Sample, Trajectory, derived_id
-from clawstream.topics import REJECTED, SAMPLES
+from clawstream.schemas import GroupStatistics, Sample, Trajectory, derived_id
+from clawstream.topics import SAMPLES
 
 
 class GroupState(State, frozen=True, kw_only=True):
@@ -46,7 +46,7 @@ def on_trajectory(
     if state.closed_ms is not None:
         detail = f"its trajectory came after its group was closed ({state.closed_by})"
         late = msgspec.structs.replace(state, late_names=(*state.late_names, name))
-        return late, _rejections(trajectory, "late", detail)
+        return late, rejections(trajectory, "late", detail)
     names = (*state.member_names, name)
     return msgspec.structs.replace(state, member_names=names, expected_size=max(size, state.expected_size)), []
 
@@ -71,7 +71,7 @@ def close(state: GroupState, members: list[Trajectory], closed_by: str, now_ms: 
     rewarded = [(member, reward) for member in members if member.step_ids and (reward := combined(member)) is not None]
     if len(rewarded) < min(2, state.expected_size):
         detail = f"{len(rewarded)} of its group's {state.expected_size} members have a reward, at least 2 are needed"
-        outputs = [output for member in members for output in _rejections(member, "group_too_small", detail)]
+        outputs = [output for member in members for output in rejections(member, "group_too_small", detail)]
     else:
         statistics = _statistics([reward for _, reward in rewarded], state.expected_size, closed_by)
         outputs = [Output(SAMPLES, _sample(member, reward, statistics)) for member, reward in rewarded]
@@ -114,23 +114,3 @@ def _sample(trajectory: Trajectory, reward: float, statistics: GroupStatistics) 
         logprobs_mode=trajectory.logprobs_mode,
         ready_at=trajectory.closed_at,
     )
-
-
-def _rejections(trajectory: Trajectory, reason: str, detail: str) -> list[Output]:
-    return [
-        Output(
-            REJECTED,
-            Rejection(
-                rejection_id=derived_id("rejection", step_id),
-                trajectory_id=trajectory.trajectory_id,
-                step_id=step_id,
-                group_id=trajectory.group_id,
-                tenant=trajectory.tenant,
-                channel=trajectory.channel,
-                reason=reason,
-                detail=detail,
-                at=trajectory.closed_at,
-            ),
-        )
-        for step_id in trajectory.step_ids
-    ]

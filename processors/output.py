@@ -1,9 +1,10 @@
 """What a stage puts out."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from clawstream.schemas import Record, Rejection, Step, derived_id
+from clawstream.schemas import Record, Rejection, Step, Trajectory, derived_id
 from clawstream.topics import REJECTED, Topic
 
 
@@ -16,16 +17,26 @@ class Output:
 
 
 def rejection(step: Step, reason: str, detail: str) -> Output:
-    """``step`` will not train. One id for a step, so a step that is rejected again is a repeat."""
+    """``step`` will not train."""
+    return _rejection(step, step.step_id, step.finished_at, reason, detail)
+
+
+def rejections(trajectory: Trajectory, reason: str, detail: str) -> list[Output]:
+    """None of the steps of ``trajectory`` will train."""
+    return [_rejection(trajectory, step_id, trajectory.closed_at, reason, detail) for step_id in trajectory.step_ids]
+
+
+def _rejection(of: Step | Trajectory, step_id: str, at: datetime, reason: str, detail: str) -> Output:
+    """One id for a step, so a step that is rejected again is a repeat."""
     record = Rejection(
-        rejection_id=derived_id("rejection", step.step_id),
-        trajectory_id=step.trajectory_id,
-        step_id=step.step_id,
-        group_id=step.group_id,
-        tenant=step.tenant,
-        channel=step.channel,
+        rejection_id=derived_id("rejection", step_id),
+        trajectory_id=of.trajectory_id,
+        step_id=step_id,
+        group_id=of.group_id,
+        tenant=of.tenant,
+        channel=of.channel,
         reason=reason,
         detail=detail,
-        at=step.finished_at,
+        at=at,
     )
     return Output(REJECTED, record)
