@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from clawstream.agents.errors import AgentError
+from clawstream.cli.agents import agents
 from clawstream.cli.options import flags
 from clawstream.cli.topics import topics
 from clawstream.demo.settings import DemoSettings
@@ -66,13 +68,14 @@ def _command(name: str, model: type[Section], module: str, summary: str) -> clic
 for _entry in _COMMANDS:
     cli.add_command(_command(*_entry))
 cli.add_command(topics)
+cli.add_command(agents)
 
 
 def main() -> None:
     """Run the command line; what a user can mend is said in one sentence on stderr, with exit status 2."""
     try:
         cli(prog_name="clawstream")
-    except (SettingsError, StreamError) as error:
+    except (SettingsError, StreamError, AgentError) as error:
         click.secho(f"clawstream: {error}", fg="red", err=True)
         sys.exit(2)
 

@@ -1,0 +1,49 @@
+"""Where the calls of a trajectory go, and what it is opened as."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+DEFAULT_CHANNEL = "train"
+
+
+def new_name() -> str:
+    """A name that nobody else has."""
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A trajectory as its agent names it.
+
+    Attributes:
+        group_id: what rollouts of one task share.
+        group_size: rollouts that the group waits for; None: as the processors are configured.
+        channel: ``train``, or another one, which is recorded and does not train.
+        metadata: kept with the trajectory, for reward processors and datasets.
+        sampling: parameters of every call that does not name its own, such as ``temperature``.
+        model: that every call names; None: whichever is served.
+        agent: the agent's name.
+    """
+
+    trajectory_id: str = field(default_factory=new_name)
+    group_id: str = field(default_factory=new_name)
+    group_size: int | None = None
+    channel: str = DEFAULT_CHANNEL
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    model: str | None = None
+    agent: str = ""
+
+    @property
+    def path(self) -> str:
+        """What follows the gateway's URL in the trajectory's base URL."""
+        return f"/{quote(self.trajectory_id, safe='')}/{quote(self.group_id, safe='')}/v1"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Said with every call, so that a gateway which has just been started knows it too."""
+        named = {"X-ClawStream-Agent": self.agent} if self.agent else {}
+        return {"X-ClawStream-Channel": self.channel} | named
