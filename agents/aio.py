@@ -20,12 +20,11 @@ from clawstream.agents import calls
 from clawstream.agents.answers import ChatAnswer, Generation, SampledStep
 from clawstream.agents.calls import Call
 from clawstream.agents.errors import AgentError
-from clawstream.agents.place import DEFAULT_CHANNEL, Place, new_name
+from clawstream.agents.place import DEFAULT_BASE_URL, DEFAULT_CHANNEL, Place, new_name
 from clawstream.agents.retrying import Patience, Trouble
 from clawstream.agents.standing import Standing, reason_of
 from clawstream.agents.wire import (
     CONNECT_SECONDS,
-    DEFAULT_BASE_URL,
     UNBOUNDED,
     Tries,
     client_headers,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+DEFAULT_BASE_URL = "http://127.0.0.1:8100"
 DEFAULT_CHANNEL = "train"
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field, SecretStr
 
+from clawstream.agents.place import DEFAULT_BASE_URL, DEFAULT_CHANNEL
 from clawstream.streams.settings import Section
 
 
@@ -13,11 +14,11 @@ class AgentsSettings(Section):
 
     section = "agents"
     tasks: Path = Field(description="file of tasks, one JSON object per line")
-    base_url: str = Field(default="http://127.0.0.1:8100", description="the gateway, with or without /v1")
+    base_url: str = Field(default=DEFAULT_BASE_URL, description="the gateway, with or without /v1")
     api_key: SecretStr | None = Field(default=None, description="the gateway's api_key, where it has one")
     rollouts: int = Field(default=1, ge=1, description="trajectories of each task; they are one group")
     concurrency: int = Field(default=16, ge=1, description="trajectories at the same time")
-    channel: str = Field(default="train", description="channel of the trajectories; only train trains")
+    channel: str = Field(default=DEFAULT_CHANNEL, description="channel of the trajectories; only train trains")
     model: str | None = Field(default=None, description="model that calls name; none: whichever is served")
     temperature: float | None = Field(default=None, ge=0, description="sampling temperature; none: the gateway's, 1")
     top_p: float | None = Field(default=None, gt=0, le=1, description="share of probability that is sampled from")

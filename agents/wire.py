@@ -11,11 +11,11 @@ import msgspec
 
 from clawstream.agents.calls import Call
 from clawstream.agents.errors import AgentError
+from clawstream.agents.place import DEFAULT_BASE_URL
 from clawstream.agents.retrying import Patience, Tried, Trouble, kind_of, next_wait, retry_after
 
 T = TypeVar("T")
 
-DEFAULT_BASE_URL = "http://127.0.0.1:8100"
 CONNECT_SECONDS = 5.0
 UNBOUNDED = httpx.Limits(max_connections=None, max_keepalive_connections=None)  # who calls decides how many run
 
@@ -61,7 +61,7 @@ def result_of(call: Call[T], response: httpx.Response) -> T | Trouble:
     try:
         return call.read(msgspec.json.decode(response.content), response.headers)
     except (msgspec.DecodeError, KeyError, TypeError, IndexError, ValueError) as error:
-        said = f"{_where(response.request)} is no gateway: its answer has no {error}"
+        said = f"{_where(response.request)} answered as no gateway does: {type(error).__name__}: {error}"
         return Trouble(kind="refused", message=said, status=response.status_code)
 
 

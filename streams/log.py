@@ -11,5 +11,5 @@ def configure_logging(app: str, level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for chatty in ("httpx", "httpx2", "openai"):  # they log every request
+    for chatty in ("httpx", "httpx2", "httpcore", "openai"):  # they log every request
         logging.getLogger(chatty).setLevel("WARNING")
