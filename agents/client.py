@@ -21,12 +21,11 @@ from clawstream.agents.calls import Call
 from clawstream.agents.errors import AgentError
 from clawstream.agents.place import DEFAULT_BASE_URL, DEFAULT_CHANNEL, Place, new_name
 from clawstream.agents.retrying import Patience, Trouble
+from clawstream.agents.spares import Spares
 from clawstream.agents.standing import Standing, reason_of
 from clawstream.agents.wire import (
-    CONNECT_SECONDS,
-    UNBOUNDED,
     Tries,
-    client_headers,
+    client_options,
     gateway_url,
     headers_of,
     lost,
@@ -130,11 +129,8 @@ class Gateway:
     ) -> None:
         """``call_seconds``: longest silence of the gateway within a call. Raises ``AgentError`` for what is no URL."""
         self.url, self._patience = gateway_url(base_url), patience or Patience()
-        self._http = httpx.Client(
-            headers=client_headers(api_key),
-            timeout=httpx.Timeout(call_seconds, connect=CONNECT_SECONDS, pool=None),
-            limits=UNBOUNDED,
-        )
+        options = client_options(self.url, api_key, call_seconds)
+        self._clients = Spares(lambda: httpx.Client(**options))
 
     def trajectory(
         self,
@@ -176,16 +172,18 @@ class Gateway:
 
     def _try(self, call: Call[T], tries: Tries) -> T | Trouble:
         try:
-            response = self._http.request(
-                call.method, self.url + call.path, content=call.body, headers=headers_of(call, tries.tried)
-            )
+            with self._clients.one() as client:
+                response = client.request(
+                    call.method, self.url + call.path, content=call.body, headers=headers_of(call, tries.tried)
+                )
         except httpx.RequestError as error:
             return lost(error)
         return result_of(call, response)
 
     def close(self) -> None:
         """Close its connections."""
-        self._http.close()
+        for client in self._clients.drain():
+            client.close()
 
     def __enter__(self) -> Self:
         return self

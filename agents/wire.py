@@ -16,9 +16,7 @@ from clawstream.agents.retrying import Patience, Tried, Trouble, kind_of, next_w
 
 T = TypeVar("T")
 
-CONNECT_SECONDS = 5.0
-UNBOUNDED = httpx.Limits(max_connections=None, max_keepalive_connections=None)  # who calls decides how many run
-
+_CONNECT_SECONDS = 5.0
 _AWAY = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)
 
 
@@ -29,10 +27,14 @@ def gateway_url(base_url: str) -> str:
     return base_url.rstrip("/").removesuffix("/v1").rstrip("/")
 
 
-def client_headers(api_key: str | None) -> dict[str, str]:
-    """Headers of every request."""
-    named = {"Content-Type": "application/json"}
-    return named if api_key is None else named | {"Authorization": f"Bearer {api_key}"}
+def client_options(url: str, api_key: str | None, call_seconds: float) -> dict[str, Any]:
+    """How clients of httpx are made; what takes long to make is made once for all."""
+    named = {"Authorization": f"Bearer {api_key}"} if api_key is not None else {}
+    return {
+        "headers": {"Content-Type": "application/json", **named},
+        "timeout": httpx.Timeout(call_seconds, connect=_CONNECT_SECONDS),
+        "verify": httpx.create_ssl_context() if url.startswith("https:") else False,
+    }
 
 
 def headers_of(call: Call[Any], tried: Tried) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """Requests and answers, without a connection."""
 
+import ssl
+
 import httpx
 import pytest
 
@@ -7,7 +9,7 @@ from clawstream.agents.calls import models, open_trajectory
 from clawstream.agents.errors import AgentError, UnavailableError
 from clawstream.agents.place import Place
 from clawstream.agents.retrying import Patience, Tried, Trouble
-from clawstream.agents.wire import Tries, client_headers, gateway_url, headers_of, lost, refusal, result_of
+from clawstream.agents.wire import Tries, client_options, gateway_url, headers_of, lost, refusal, result_of
 
 REQUEST = httpx.Request("POST", "http://h/v1/models")
 
@@ -32,8 +34,12 @@ def test_every_try_has_the_same_key_and_its_number() -> None:
     first, third = headers_of(call, Tried()), headers_of(call, Tried(count=2))
     assert first["Idempotency-Key"] == third["Idempotency-Key"] == call.key
     assert (first["X-Stainless-Retry-Count"], third["X-Stainless-Retry-Count"]) == ("0", "2")
-    assert client_headers("k")["Authorization"] == "Bearer k"
-    assert "Authorization" not in client_headers(None)
+
+
+def test_the_key_is_a_bearer_token_and_certificates_are_checked() -> None:
+    assert client_options("http://h", "k", 1)["headers"]["Authorization"] == "Bearer k"
+    assert "Authorization" not in client_options("http://h", None, 1)["headers"]
+    assert client_options("https://h", None, 1)["verify"].verify_mode == ssl.CERT_REQUIRED
 
 
 def test_a_result_is_read() -> None:
