@@ -43,6 +43,11 @@ class Call(Generic[T]):
     headers: Headers = field(default_factory=dict)
     key: str = field(default_factory=new_name)
 
+    @property
+    def route(self) -> str:
+        """The path without the names in it, so that equal troubles of several trajectories are worded alike."""
+        return self.path.rpartition("/v1/")[2].partition("?")[0].strip("/")
+
 
 def models() -> Call[list[str]]:
     """The models that are served."""

@@ -177,7 +177,7 @@ class Gateway:
                     call.method, self.url + call.path, content=call.body, headers=headers_of(call, tries.tried)
                 )
         except httpx.RequestError as error:
-            return lost(error)
+            return lost(call, error)
         return result_of(call, response)
 
     def close(self) -> None:

@@ -29,27 +29,37 @@ def state_of(tally: Tally) -> str:
 async def showing(console: Console, name: str, tally: Tally) -> AsyncIterator[None]:
     """Show how far the flow ``name`` has come, for as long as the context lasts."""
     with _Bar(console, name, tally) if console.is_terminal else _Lines(console, name) as view:
-        shown = asyncio.create_task(_show(console, view, tally))
+        look = _Look(console, view, tally)
+        looking = asyncio.create_task(look.often())
         try:
             yield
         finally:
-            shown.cancel()
-            await asyncio.wait({shown})
-            view.update(tally)
+            looking.cancel()
+            await asyncio.wait({looking})
+            look()
 
 
 class _View(Protocol):
     def update(self, tally: Tally) -> None: ...
 
 
-async def _show(console: Console, view: _View, tally: Tally) -> None:
-    said = 0
-    while True:
-        view.update(tally)
-        for reason in list(tally.reasons)[said:]:
-            console.print(f"failed: {reason}", style="yellow", markup=False, highlight=False, soft_wrap=True)
-            said += 1
-        await asyncio.sleep(_LOOK_SECONDS)
+class _Look:
+    """Shows what is new."""
+
+    def __init__(self, console: Console, view: _View, tally: Tally) -> None:
+        self._console, self._view, self._tally = console, view, tally
+        self._said = 0  # reasons
+
+    def __call__(self) -> None:
+        self._view.update(self._tally)
+        for reason in list(self._tally.reasons)[self._said :]:
+            self._console.print(f"failed: {reason}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+            self._said += 1
+
+    async def often(self) -> None:
+        while True:
+            self()
+            await asyncio.sleep(_LOOK_SECONDS)
 
 
 class _Bar(contextlib.AbstractContextManager["_Bar"]):

@@ -59,36 +59,36 @@ class Tries:
 def result_of(call: Call[T], response: httpx.Response) -> T | Trouble:
     """The result, or why there is none."""
     if not response.is_success:
-        return refusal(response)
+        return refusal(call, response)
     try:
         return call.read(msgspec.json.decode(response.content), response.headers)
     except (msgspec.DecodeError, KeyError, TypeError, IndexError, ValueError) as error:
-        said = f"{_where(response.request)} answered as no gateway does: {type(error).__name__}: {error}"
+        said = f"{_host(response.request)} answered {call.route} as no gateway does: {type(error).__name__}: {error}"
         return Trouble(kind="refused", message=said, status=response.status_code)
 
 
-def refusal(response: httpx.Response) -> Trouble:
+def refusal(call: Call[Any], response: httpx.Response) -> Trouble:
     """What an answer other than 2xx says."""
     message, code = _said(response)
     kind = kind_of(response.status_code, code)
     return Trouble(
         kind=kind,
-        message=f"{_where(response.request)} answered {response.status_code}: {message}",
+        message=f"{_host(response.request)} answered {call.route} with {response.status_code}: {message}",
         status=response.status_code,
         code=code,
         retry_after_seconds=retry_after(response.headers.get("Retry-After")),
     )
 
 
-def lost(error: httpx.RequestError) -> Trouble:
+def lost(call: Call[Any], error: httpx.RequestError) -> Trouble:
     """What no answer says."""
     kind = type(error).__name__
-    said = f"no answer from {_where(error.request)} ({kind}{f': {error}' if str(error) else ''})"
+    said = f"{_host(error.request)} gave no answer to {call.route} ({kind}{f': {error}' if str(error) else ''})"
     return Trouble(kind="away" if isinstance(error, _AWAY) else "failed", message=said)
 
 
-def _where(request: httpx.Request) -> str:
-    return f"{request.method} {request.url}"
+def _host(request: httpx.Request) -> str:
+    return f"{request.url.scheme}://{request.url.netloc.decode()}"
 
 
 def _said(response: httpx.Response) -> tuple[str, str | None]:

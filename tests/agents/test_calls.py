@@ -37,6 +37,8 @@ def test_every_call_says_where_it_belongs_and_has_a_key_of_its_own() -> None:
     ]
     routes = ["register_trajectory", "chat/completions", "generate", "feedback", "complete_trajectory", "feedback"]
     assert [call.path for call in made] == [f"/t%201%2F%C3%A4/g/v1/{route}" for route in routes]
+    assert [call.route for call in made] == routes
+    assert [calls.models().route, calls.submit_steps(PLACE, [], 0).route] == ["models", "submit_steps"]
     assert len({call.key for call in made}) == len(made)
     for call in made:
         assert call.headers == {"X-ClawStream-Channel": "val", "X-ClawStream-Agent": "me"}

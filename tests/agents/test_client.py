@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from openai import AsyncOpenAI
 
 from clawstream.agents.aio import AsyncGateway
 from clawstream.agents.answers import SampledStep
@@ -113,12 +114,12 @@ async def test_leaving_the_block_completes_and_an_exception_aborts(kafka: KafkaS
 async def test_what_is_refused_is_said_with_status_and_code(kafka: KafkaSettings) -> None:
     async with gateway(kafka, adding_node(), api_key="secret") as server:
         async with AsyncGateway(server.url) as nobody:
-            with pytest.raises(RefusedError, match="answered 401: missing bearer token") as caught:
+            with pytest.raises(RefusedError, match="answered models with 401: missing bearer token") as caught:
                 await nobody.models()
         async with AsyncGateway(server.url, api_key="secret") as client:
             assert await client.models() == ["policy"]
             trajectory = client.trajectory()
-            with pytest.raises(RefusedError, match=r"400: .*temperature"):
+            with pytest.raises(RefusedError, match=r"answered chat/completions with 400: .*temperature"):
                 await trajectory.chat(MESSAGES, temperature=-1)
     assert (caught.value.status, caught.value.code) == (401, "invalid_api_key")
 
@@ -136,10 +137,19 @@ async def test_a_call_whose_node_breaks_off_is_tried_again_and_trains_once(kafka
     assert len({step.request_key for step in steps}) == 1
 
 
+async def test_other_clients_call_in_the_trajectorys_name(kafka: KafkaSettings) -> None:
+    names = {"trajectory": "a/b c", "group": "ä", "channel": "val"}
+    async with gateway(kafka, adding_node()) as server, AsyncGateway(server.url) as client:
+        async with client.trajectory(**names) as trajectory, AsyncOpenAI(base_url=trajectory.base_url, api_key="x") as it:
+            await it.chat.completions.create(model="policy", messages=MESSAGES)  # type: ignore[arg-type]
+        (step,) = await server.steps()
+    assert (step.trajectory_id, step.group_id, step.channel) == ("a/b c", "ä", "val")
+
+
 async def test_patience_ends() -> None:
     url = f"http://127.0.0.1:{free_port()}"
     async with AsyncGateway(url, patience=Patience(outage_seconds=0.5)) as client:
-        with pytest.raises(UnavailableError, match=f"no answer from GET {url}/v1/models"):
+        with pytest.raises(UnavailableError, match=f"{url} gave no answer to models"):
             await client.models()
     with pytest.raises(AgentError, match="'localhost:8100' is no URL of a gateway"):
         Gateway("localhost:8100")

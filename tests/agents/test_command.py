@@ -220,7 +220,7 @@ async def test_without_a_gateway_nothing_more_is_begun(kafka: KafkaSettings, tmp
             await until(lambda: len(node.bodies) >= 8)
             process.kill()
             assert await run.end(30) == 1
-    assert "clawstream: no more trajectories could be opened: no answer from POST " in run.err
+    assert "clawstream: no more trajectories could be opened: http://127.0.0.1:" in run.err
     assert "not begun" in run.out
     assert "stays open until it is idle" in run.err
 
@@ -232,7 +232,7 @@ async def test_without_a_gateway_nothing_more_is_begun(kafka: KafkaSettings, tmp
         (b'{"n": 1}', "my_flow:Missing", (), "module my_flow has no class Missing"),
         (b'{"n": 1}', "my_flow:Sums", ("--rollouts", "0"), "[agents] rollouts (from flags): "),
         (b'{"n": 1}', "my_flow:Sums", ("--base-url", "localhost"), "'localhost' is no URL of a gateway"),
-        (b'{"n": 1}', "my_flow:Sums", (), "no answer from GET http://127.0.0.1:"),
+        (b'{"n": 1}', "my_flow:Sums", (), " gave no answer to models (ConnectError: "),
     ],
 )
 async def test_what_cannot_be_begun_is_one_sentence(

@@ -21,6 +21,7 @@ async def shown(console: Console, stream: io.StringIO) -> str:
         tally.fails("g", "ValueError: [bold]no[/bold]")
         tally.begins()
         await asyncio.sleep(0.3)
+        tally.fails("g", "late")
     return stream.getvalue()
 
 
@@ -40,6 +41,7 @@ async def test_a_terminal_has_a_bar_and_the_first_reasons_above_it() -> None:
     assert "failed: ValueError: [bold]no[/bold]\n" in said
     assert "2/4" in said
     assert "mean reward 0.500  open 1  waiting 1  failed 1" in said
+    assert said.index("failed: ValueError") < said.index("failed: late")
 
 
 async def test_elsewhere_there_are_lines(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,4 +49,5 @@ async def test_elsewhere_there_are_lines(monkeypatch: pytest.MonkeyPatch) -> Non
     stream = io.StringIO()
     lines = (await shown(Console(file=stream, width=40), stream)).splitlines()
     assert lines[0] == "failed: ValueError: [bold]no[/bold]"
-    assert set(lines[1:]) == {"Sums: 2 of 4  mean reward 0.500  open 1  waiting 1  failed 1"}
+    assert set(lines[1:-1]) == {"Sums: 2 of 4  mean reward 0.500  open 1  waiting 1  failed 1"}
+    assert lines[-1] == "failed: late"

@@ -51,14 +51,14 @@ def test_an_answer_that_is_no_gateways_is_refused(content: bytes) -> None:
     trouble = result_of(models(), answered(200, content))
     assert isinstance(trouble, Trouble)
     assert trouble.kind == "refused"
-    assert trouble.message.startswith("POST http://h/v1/models answered as no gateway does: ")
+    assert trouble.message.startswith("http://h answered models as no gateway does: ")
 
 
 def test_an_error_is_said_in_the_gateways_words() -> None:
     body = b'{"error": {"message": "too fast", "code": "paced"}}'
-    paced = refusal(answered(429, body, **{"Retry-After": "2"}))
+    paced = refusal(models(), answered(429, body, **{"Retry-After": "2"}))
     assert (paced.kind, paced.code, paced.retry_after_seconds) == ("paced", "paced", 2.0)
-    assert paced.message == "POST http://h/v1/models answered 429: too fast"
+    assert paced.message == "http://h answered models with 429: too fast"
 
 
 @pytest.mark.parametrize(
@@ -66,16 +66,16 @@ def test_an_error_is_said_in_the_gateways_words() -> None:
     [(b"<html>", "<html>"), (b"", "Bad Gateway"), (b'{"error": "no"}', '{"error": "no"}'), (b"[1]", "[1]")],
 )
 def test_an_error_in_any_shape_is_said(content: bytes, said: str) -> None:
-    trouble = refusal(answered(502, content))
+    trouble = refusal(models(), answered(502, content))
     assert (trouble.kind, trouble.code) == ("failed", None)
-    assert trouble.message.endswith(f"answered 502: {said}")
+    assert trouble.message.endswith(f"answered models with 502: {said}")
 
 
 def test_a_lost_connection_is_an_outage_and_a_time_out_a_failure() -> None:
     away = [httpx.ConnectError, httpx.ConnectTimeout, httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError]
-    assert {lost(kind("gone", request=REQUEST)).kind for kind in away} == {"away"}
-    late = lost(httpx.ReadTimeout("", request=REQUEST))
-    assert (late.kind, late.message) == ("failed", "no answer from POST http://h/v1/models (ReadTimeout)")
+    assert {lost(models(), kind("gone", request=REQUEST)).kind for kind in away} == {"away"}
+    late = lost(models(), httpx.ReadTimeout("", request=REQUEST))
+    assert (late.kind, late.message) == ("failed", "http://h gave no answer to models (ReadTimeout)")
 
 
 def test_waits_are_spread_and_end() -> None:
