@@ -140,7 +140,10 @@ async def test_a_call_whose_node_breaks_off_is_tried_again_and_trains_once(kafka
 async def test_other_clients_call_in_the_trajectorys_name(kafka: KafkaSettings) -> None:
     names = {"trajectory": "a/b c", "group": "ä", "channel": "val"}
     async with gateway(kafka, adding_node()) as server, AsyncGateway(server.url) as client:
-        async with client.trajectory(**names) as trajectory, AsyncOpenAI(base_url=trajectory.base_url, api_key="x") as it:
+        async with (
+            client.trajectory(**names) as trajectory,
+            AsyncOpenAI(base_url=trajectory.base_url, api_key="x") as it,
+        ):
             await it.chat.completions.create(model="policy", messages=MESSAGES)  # type: ignore[arg-type]
         (step,) = await server.steps()
     assert (step.trajectory_id, step.group_id, step.channel) == ("a/b c", "ä", "val")
