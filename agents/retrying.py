@@ -88,7 +88,8 @@ def next_wait(tried: Tried, trouble: Trouble, now_seconds: float, patience: Pati
     if _is_over(after, trouble, now_seconds, patience):
         return after, None
     backoff = min(_FIRST_WAIT_SECONDS * 2.0 ** min(tried.quick_count, 10), _LONGEST_WAIT_SECONDS)
-    return after, backoff if trouble.retry_after_seconds is None else trouble.retry_after_seconds
+    named = trouble.retry_after_seconds
+    return after, backoff if named is None else max(named, _FIRST_WAIT_SECONDS)
 
 
 def _is_over(tried: Tried, trouble: Trouble, now_seconds: float, patience: Patience) -> bool:

@@ -25,7 +25,8 @@ def agents() -> None:
 def run(context: click.Context, /, flow: str, **given: Any) -> None:
     """Run the flow MODULE:CLASS, a class with run(task), over the tasks of a file.
 
-    Exit status: 0 when every trajectory was completed, 1 when any failed, 130 after Ctrl-C, which aborts what is open.
+    Exit status: 0 when every trajectory was completed, 1 when any failed, 2 when nothing could be begun, 130 after
+    Ctrl-C, which aborts what is open.
     """
     configure_logging("agents", context.meta["log_level"])
     settings = load(AgentsSettings, given)

@@ -32,6 +32,7 @@ def test_a_gateway_that_paces_is_waited_for_without_end() -> None:
 def test_an_outage_is_bridged_for_its_time_and_no_longer() -> None:
     assert waits("away", 100, 100.1, 100.3, 109.9, 110) == [0.1, 0.2, 0.4, 0.8, None]
     assert waits("away", 0, retry_after_seconds=7.0) == [7.0]
+    assert waits("away", 0, 0, retry_after_seconds=0.0) == [0.1, 0.1]
 
 
 def test_an_answer_in_between_begins_the_outage_anew() -> None:
