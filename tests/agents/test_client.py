@@ -111,6 +111,19 @@ async def test_leaving_the_block_completes_and_an_exception_aborts(kafka: KafkaS
     }
 
 
+async def test_who_stops_waiting_for_an_opening_says_so(kafka: KafkaSettings) -> None:
+    async with (
+        gateway(kafka, trajectories_per_version=1, max_policy_lag=0) as server,
+        AsyncGateway(server.url) as client,
+    ):
+        await client.trajectory(trajectory="first").open()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await client.trajectory(trajectory="second").open()
+        said = await server.feedback(2)
+    assert {(each.trajectory_id, each.kind) for each in said} == {("first", "opened"), ("second", "aborted")}
+
+
 async def test_what_is_refused_is_said_with_status_and_code(kafka: KafkaSettings) -> None:
     async with gateway(kafka, adding_node(), api_key="secret") as server:
         async with AsyncGateway(server.url) as nobody:
