@@ -12,6 +12,7 @@ import click
 
 from clawstream.agents.errors import AgentError
 from clawstream.cli.agents import agents
+from clawstream.cli.key import key
 from clawstream.cli.options import flags
 from clawstream.cli.topics import topics
 from clawstream.demo.settings import DemoSettings
@@ -67,6 +68,7 @@ def _command(name: str, model: type[Section], module: str, summary: str) -> clic
 
 for _entry in _COMMANDS:
     cli.add_command(_command(*_entry))
+cli.add_command(key)
 cli.add_command(topics)
 cli.add_command(agents)
 

@@ -18,13 +18,14 @@ from aiohttp.typedefs import Handler
 
 from clawstream.gateway.answers import Answers
 from clawstream.gateway.chat_request import ChatRequest
-from clawstream.gateway.context import GATEWAY, Gateway
+from clawstream.gateway.context import GATEWAY, TENANT_KEY, Gateway
 from clawstream.gateway.dialects.exchange import Dialect, Exchange
 from clawstream.gateway.errors import ApiError, NodeError
 from clawstream.gateway.feedback import say
 from clawstream.gateway.identity import Caller, identify, named_trajectory
 from clawstream.gateway.integrity import Ended
 from clawstream.gateway.node_stream import NodeStream
+from clawstream.gateway.ownership import may_use
 from clawstream.gateway.reading import read_object
 from clawstream.gateway.record import Call
 from clawstream.gateway.retries import Logical, in_own_trajectory, logical_call
@@ -49,7 +50,7 @@ async def _answer(request: web.Request, dialect: Dialect) -> web.StreamResponse:
     exchange = dialect(read_object(body))
     asked = exchange.asked
     named = named_trajectory(request.match_info, request.headers, asked.claims) is not None
-    caller = identify(request.match_info, request.headers, asked.claims)
+    caller = identify(request.match_info, request.headers, asked.claims, tenant=request[TENANT_KEY])
     exchange.session_id = caller.session_id
     logical = logical_call(request.path, body, request.headers, caller, named=named)
     run = gateway.retries.join(logical) if logical is not None else None
@@ -101,12 +102,11 @@ async def _perform(gateway: Gateway, caller: Caller, exchange: Exchange, run: Ru
 async def _call(gateway: Gateway, caller: Caller, exchange: Exchange, run: Run) -> None:
     asked, received_at = exchange.asked, now()
     with gateway.place():
-        gateway.trajectories.admit(
-            caller.trajectory_id, caller.channel, time.monotonic(), trains=caller.turn_type == "main"
-        )
-        gateway.seen.note(caller.trajectory_id, caller.group_id)
-        channel = caller.channel or gateway.trajectories.channel(caller.trajectory_id)
-        plan = await gateway.continuations.plan(caller.trajectory_id, asked)
+        await may_use(gateway, caller.tenant, caller.trajectory_id)
+        gateway.trajectories.admit(caller.scope, caller.channel, time.monotonic(), trains=caller.turn_type == "main")
+        gateway.seen.note(caller.tenant, caller.trajectory_id, caller.group_id)
+        channel = caller.channel or gateway.trajectories.channel(caller.scope)
+        plan = await gateway.continuations.plan(caller.scope, asked)
         call = Call(step_id=new_id(), caller=caller, channel=channel, asked=asked, received_at=received_at, plan=plan)
         stream = await gateway.node_client.open(caller.trajectory_id, asked, plan.known)
         calls = [call, *(_another(call, index) for index in range(1, asked.count))]
@@ -162,7 +162,7 @@ async def _take(gateway: Gateway, calls: list[Call], exchange: Exchange, stream:
     await seal()
     caller = calls[0].caller
     if caller.session_done:
-        await say(gateway, "completed", caller.trajectory_id, caller.group_id)
+        await say(gateway, caller.tenant, "completed", caller.trajectory_id, caller.group_id)
     return answers
 
 

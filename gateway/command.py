@@ -22,6 +22,7 @@ from clawstream.gateway.follow import follow
 from clawstream.gateway.node import node_session
 from clawstream.gateway.provider import provider_of
 from clawstream.gateway.settings import GatewaySettings
+from clawstream.gateway.tenants import Tenants
 from clawstream.gateway.workers import run_workers
 from clawstream.schemas import NodeStatus, WeightVersion
 from clawstream.streams.consumer import Follower
@@ -35,9 +36,10 @@ _log = logging.getLogger(__name__)
 
 
 def run(settings: GatewaySettings, kafka: KafkaSettings) -> int:
-    """Serve until SIGTERM or Ctrl-C. Raises ``SettingsError`` for an open address without a key, or a provider that
-    is set by half."""
+    """Serve until SIGTERM or Ctrl-C. Raises ``SettingsError`` for an open address without a key, keys that cannot be
+    used, or a provider that is set by half."""
     require_key(settings)
+    Tenants(settings)
     provider_of(settings)
     if settings.workers > 1:
         return run_workers(settings, kafka, _work)
@@ -52,9 +54,10 @@ def _work(settings: GatewaySettings, kafka: KafkaSettings) -> None:
 
 def require_key(settings: GatewaySettings) -> None:
     """Raise ``SettingsError`` when others than this machine could call without a key."""
-    if settings.api_key is None and not _is_loopback(settings.host):
+    if settings.api_key is None and settings.keys_file is None and not _is_loopback(settings.host):
         raise SettingsError(
-            f"[gateway] host is {settings.host}, which others can reach: set api_key, or listen on 127.0.0.1"
+            f"[gateway] host is {settings.host}, which others can reach: "
+            "set api_key or keys_file, or listen on 127.0.0.1"
         )
 
 

@@ -25,6 +25,7 @@ from clawstream.gateway.reward_service import RewardService
 from clawstream.gateway.sealing import Sealer
 from clawstream.gateway.seen import Seen
 from clawstream.gateway.settings import GatewaySettings
+from clawstream.gateway.tenants import Tenants
 from clawstream.gateway.trajectories import Trajectories
 from clawstream.schemas import new_id
 from clawstream.streams.producer import Producer
@@ -47,6 +48,7 @@ class Gateway:
     continuations: Continuations
     trajectories: Trajectories
     seen: Seen
+    tenants: Tenants
     ledger: Ledger
     sealer: Sealer
     retries: Retries
@@ -88,6 +90,7 @@ class Gateway:
 
 
 GATEWAY = web.AppKey("gateway", Gateway)
+TENANT_KEY = web.RequestKey("tenant", str)  # of a request that is let in
 
 
 def assemble(
@@ -122,6 +125,7 @@ def assemble(
         continuations=Continuations(prefixes, handover, provider),
         trajectories=Trajectories(pace, settings.max_trajectories, lambda: versions.newest),
         seen=seen,
+        tenants=Tenants(settings),
         ledger=ledger,
         sealer=Sealer(ledger, prefixes),
         retries=Retries(settings.retry_mib * 1024 * 1024, settings.retry_seconds, settings.retry_grace_seconds),

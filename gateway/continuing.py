@@ -23,6 +23,7 @@ from clawstream.gateway.history import (
     settings_digest,
     tools_digest,
 )
+from clawstream.gateway.identity import trajectory_of
 from clawstream.gateway.metrics import CATCH_UPS
 from clawstream.gateway.prefix import Known, PrefixStore
 from clawstream.gateway.provider import Provider
@@ -42,32 +43,32 @@ class Continuations:
     def __init__(self, store: PrefixStore, handover: Handover | None, provider: Provider | None = None) -> None:
         self._store, self._handover, self._provider = store, handover, provider
 
-    async def plan(self, trajectory_id: str, asked: ChatRequest) -> Plan:
+    async def plan(self, scope: str, asked: ChatRequest) -> Plan:
         """How ``asked`` goes on. Waits for the log only where an answer in its messages is not known here."""
         if self._provider is not None and self._provider.serves(asked.model):
             follows = last_answer(asked.messages) is not None
             return Plan(branch_reason=f"node: {self._provider.name} takes no tokens" if follows else None)
         if self._handover is None:
-            return plan(asked, trajectory_id, self._store)
-        self._handover.learn(trajectory_id)
-        found = plan(asked, trajectory_id, self._store)
+            return plan(asked, scope, self._store)
+        self._handover.learn(scope)
+        found = plan(asked, scope, self._store)
         if is_complete(found):
             return found
-        reached = await self._handover.catch_up(trajectory_id)
+        reached = await self._handover.catch_up(trajectory_of(scope))
         CATCH_UPS.labels("yes" if reached else "no").inc()
-        return plan(asked, trajectory_id, self._store) if self._handover.learn(trajectory_id) else found
+        return plan(asked, scope, self._store) if self._handover.learn(scope) else found
 
 
-def plan(asked: ChatRequest, trajectory_id: str, store: PrefixStore) -> Plan:
-    """Decide for a request of ``trajectory_id``."""
-    answer_at, steps = last_answer(asked.messages), store.steps(trajectory_id)
+def plan(asked: ChatRequest, scope: str, store: PrefixStore) -> Plan:
+    """Decide for a request of the trajectory in ``scope``."""
+    answer_at, steps = last_answer(asked.messages), store.steps(scope)
     if not steps:
-        return Plan(branch_reason=None if answer_at is None else _unknown(trajectory_id))
+        return Plan(branch_reason=None if answer_at is None else _unknown(trajectory_of(scope)))
     if answer_at is None:
         return Plan(branch_reason="new: no message is an answer, so this is a retry or another conversation")
     if (option := _unspliced(asked)) is not None:
         return Plan(branch_reason=option)
-    return _choose(asked, answer_at, store.match(trajectory_id, digests(asked.messages)), len(steps))
+    return _choose(asked, answer_at, store.match(scope, digests(asked.messages)), len(steps))
 
 
 def why_branched(planned: Plan, prompt: bytes, node: str, node_says: str | None, continues: bool) -> str | None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from aiohttp import web
 
-from clawstream.gateway.context import GATEWAY
+from clawstream.gateway.context import GATEWAY, TENANT_KEY
 from clawstream.gateway.errors import ApiError, invalid
 from clawstream.gateway.reading import read_object, shaped
 from clawstream.gateway.retries import KEY
@@ -45,7 +45,7 @@ async def curate(request: web.Request) -> web.Response:
         check(_statement(update, f"updates[{index}]."), None, f"{key}#{index}" if key else None, f"updates[{index}].")
         for index, update in enumerate(body.updates)
     ]
-    results = await record_all(gateway, statements)
+    results = await record_all(gateway, request[TENANT_KEY], statements)
     updated = [
         {"step_key": _step_key(statement), "curation": statement.detail, "matched": result["matched"]}
         for statement, result in zip(statements, results, strict=True)

@@ -11,7 +11,7 @@ import msgspec
 
 from clawstream.gateway.context import Gateway
 from clawstream.gateway.errors import invalid
-from clawstream.gateway.identity import TENANT
+from clawstream.gateway.identity import scope_of
 from clawstream.schemas import Feedback, FeedbackKind, derived_id, new_id, now
 from clawstream.topics import FEEDBACK
 
@@ -20,6 +20,7 @@ _LIFECYCLE = frozenset({"opened", "completed"})
 
 async def say(
     gateway: Gateway,
+    tenant: str,
     kind: FeedbackKind,
     trajectory_id: str,
     group_id: str,
@@ -35,10 +36,12 @@ async def say(
     """Record a statement; its id, once Kafka has it. Raises ``ApiError`` 503 when it has not."""
     detail_json = msgspec.json.encode(detail).decode() if detail is not None else None
     feedback = Feedback(
-        feedback_id=_id(kind, trajectory_id, [channel, step_id, reward, group_size, detail_json], idempotency_key),
+        feedback_id=_id(
+            kind, scope_of(tenant, trajectory_id), [channel, step_id, reward, group_size, detail_json], idempotency_key
+        ),
         trajectory_id=trajectory_id,
         group_id=group_id,
-        tenant=TENANT,
+        tenant=tenant,
         channel=channel,
         kind=kind,
         source=source,
@@ -50,14 +53,6 @@ async def say(
     )
     await gateway.ledger.write(FEEDBACK, feedback)
     return feedback.feedback_id
-
-
-async def is_known(gateway: Gateway, trajectory_id: str) -> bool:
-    """Has the trajectory been seen here or in the log (see ``seen.py``)? Waits for the end of the log where it has
-    not."""
-    if trajectory_id not in gateway.seen and gateway.handover is not None:
-        await gateway.handover.catch_up(trajectory_id)
-    return trajectory_id in gateway.seen
 
 
 def finite(reward: float | None, param: str = "reward") -> float | None:
@@ -73,9 +68,9 @@ def group_size(metadata: dict[str, Any]) -> int | None:
     return size if type(size) is int and 0 < size < 2**31 else None
 
 
-def _id(kind: FeedbackKind, trajectory_id: str, content: list[Any], idempotency_key: str | None) -> str:
+def _id(kind: FeedbackKind, scope: str, content: list[Any], idempotency_key: str | None) -> str:
     if idempotency_key is not None:
-        return derived_id("feedback", kind, trajectory_id, "key", idempotency_key)
+        return derived_id("feedback", kind, scope, "key", idempotency_key)
     if kind in _LIFECYCLE:
-        return derived_id("feedback", kind, trajectory_id, "content", repr(content))
+        return derived_id("feedback", kind, scope, "content", repr(content))
     return new_id()

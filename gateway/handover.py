@@ -16,8 +16,9 @@ from collections import OrderedDict
 import msgspec
 
 from clawstream.gateway.history import NO_HISTORY, answer_message, history_of, settings_digest, tools_digest
+from clawstream.gateway.identity import scope_of
 from clawstream.gateway.integrity import is_exact
-from clawstream.gateway.ledger import WRITER
+from clawstream.gateway.ledger import WRITER, tenant_in
 from clawstream.gateway.prefix import Known, PrefixStore
 from clawstream.gateway.seen import Seen
 from clawstream.schemas import CodecError, Step, decode
@@ -48,18 +49,19 @@ class Others:
         """Keep a record; the trajectories that were written longest ago make room."""
         if record.headers.get(WRITER) == self._writer:
             return
+        scope = scope_of(tenant_in(record.headers), record.key)
         with self._lock:
-            self._steps.setdefault(record.key, []).append(record.value)
-            self._steps.move_to_end(record.key)
+            self._steps.setdefault(scope, []).append(record.value)
+            self._steps.move_to_end(scope)
             self._bytes += len(record.value)
             while self._bytes > self._max_bytes:
                 _, dropped = self._steps.popitem(last=False)
                 self._bytes -= sum(map(len, dropped))
 
-    def take(self, trajectory_id: str) -> list[bytes]:
+    def take(self, scope: str) -> list[bytes]:
         """The trajectory's records in the order of the log; they are the caller's now."""
         with self._lock:
-            taken = self._steps.pop(trajectory_id, [])
+            taken = self._steps.pop(scope, [])
             self._bytes -= sum(map(len, taken))
         return taken
 
@@ -76,7 +78,7 @@ class Handover:
         try:
             while not stop.is_set():
                 for record in self._tail.poll(_POLL_SECONDS):
-                    self._seen.note(record.key)
+                    self._seen.note(tenant_in(record.headers), record.key)
                     self._others.add(record)
         finally:
             self._tail.close()
@@ -88,9 +90,9 @@ class Handover:
                 for partition, end in (await self._tail.ends()).items():
                     await self._reach(partition, end)
 
-    def learn(self, trajectory_id: str) -> bool:
-        """Take in what was written of the trajectory; was there anything?"""
-        raw = self._others.take(trajectory_id)
+    def learn(self, scope: str) -> bool:
+        """Take in what was written of the trajectory in ``scope``; was there anything?"""
+        raw = self._others.take(scope)
         for value in raw:
             with contextlib.suppress(CodecError):  # who reads the log for good buries it
                 learn(decode(value, Step), self._store)
@@ -115,13 +117,13 @@ class Handover:
 
 def learn(step: Step, store: PrefixStore) -> None:
     """Put ``step`` into ``store``, resolved through its prefix; one whose prefix is not known there is left out."""
-    parent = None
+    parent, scope = None, scope_of(step.tenant, step.trajectory_id)
     if step.prompt_prefix is not None:
-        parent = store.get(step.trajectory_id, step.prompt_prefix.step_id)
+        parent = store.get(scope, step.prompt_prefix.step_id)
         if parent is None:
             return
     if step.turn_type == "main" and is_exact(step.untrainable_reason):
-        store.remember(step.trajectory_id, _known(step, parent))
+        store.remember(scope, _known(step, parent))
 
 
 def _known(step: Step, parent: Known | None) -> Known:

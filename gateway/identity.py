@@ -16,6 +16,7 @@ from clawstream.schemas import new_id
 TENANT = "default"  # of a caller without a key of its own
 
 _MAX_CHARACTERS = 200
+_SEPARATOR = "\0"  # in no name, since names are printable
 _TRUE = frozenset({"1", "true", "yes", "on"})
 
 
@@ -48,6 +49,21 @@ class Caller:
     attempt: int  # 1 for the first try
     session_done: bool  # True: this was the trajectory's last call
     session_id: str | None  # to be named in the answer; None: the caller speaks of no session
+
+    @property
+    def scope(self) -> str:
+        """As in ``scope_of``."""
+        return scope_of(self.tenant, self.trajectory_id)
+
+
+def scope_of(tenant: str, trajectory_id: str) -> str:
+    """What a tenant's trajectory is known by in memory: names of different tenants are never equal."""
+    return trajectory_id if tenant == TENANT else f"{tenant}{_SEPARATOR}{trajectory_id}"
+
+
+def trajectory_of(scope: str) -> str:
+    """The trajectory in ``scope``."""
+    return scope.rpartition(_SEPARATOR)[2]
 
 
 def named_trajectory(

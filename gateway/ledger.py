@@ -4,18 +4,21 @@ Invariant: a write that returns is acknowledged by Kafka. A write that was begun
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import TypeVar
 
 from clawstream.gateway.errors import unavailable
-from clawstream.schemas import CodecError, Record
+from clawstream.gateway.identity import TENANT
+from clawstream.schemas import CodecError, Feedback, Step
 from clawstream.streams.errors import KafkaSendError
 from clawstream.streams.producer import Producer
 from clawstream.topics import Topic
 
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", Step, Feedback)
 
 
 WRITER = "gateway"  # header of a record: the process that wrote it
+_TENANT_HEADER = "tenant"  # whose it is, so that who follows the log need not decode it
 
 
 class Ledger:
@@ -28,7 +31,9 @@ class Ledger:
 
     async def write(self, topic: Topic[R], record: R) -> None:
         """Return once Kafka has ``record``. Raises ``ApiError`` 503 when it has not said so in time."""
-        sending = asyncio.ensure_future(self._producer.asend(topic, record, self._headers))
+        sending = asyncio.ensure_future(
+            self._producer.asend(topic, record, self._headers | {_TENANT_HEADER: record.tenant})
+        )
         sending.add_done_callback(_look)
         try:
             async with asyncio.timeout(self._seal_seconds):
@@ -39,6 +44,11 @@ class Ledger:
             ) from error
         except (KafkaSendError, CodecError) as error:
             raise unavailable(str(error), "not_recorded") from error
+
+
+def tenant_in(headers: Mapping[str, bytes]) -> str:
+    """The tenant that a record's headers name."""
+    return headers.get(_TENANT_HEADER, TENANT.encode()).decode(errors="replace")
 
 
 def _look(sending: "asyncio.Future[None]") -> None:

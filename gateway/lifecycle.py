@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from clawstream.gateway.context import GATEWAY
+from clawstream.gateway.context import GATEWAY, TENANT_KEY
 from clawstream.gateway.errors import invalid
-from clawstream.gateway.feedback import finite, group_size, is_known, say
-from clawstream.gateway.identity import checked, named_trajectory
+from clawstream.gateway.feedback import finite, group_size, say
+from clawstream.gateway.identity import checked, named_trajectory, scope_of
+from clawstream.gateway.ownership import is_known, may_use
 from clawstream.gateway.reading import read_object, shaped
 from clawstream.gateway.trajectories import TRAIN
 from clawstream.schemas import new_id
@@ -37,21 +38,24 @@ class Completion(msgspec.Struct):
 async def init_trajectory(request: web.Request) -> web.Response:
     """A new trajectory in a group of its own, and the base URL for its agent."""
     trajectory_id, group_id = new_id(), new_id()
-    gateway = request.app[GATEWAY]
-    gateway.trajectories.admit(trajectory_id, None, time.monotonic())
-    gateway.seen.note(trajectory_id, group_id)
+    gateway, tenant = request.app[GATEWAY], request[TENANT_KEY]
+    gateway.trajectories.admit(scope_of(tenant, trajectory_id), None, time.monotonic())
+    gateway.seen.note(tenant, trajectory_id, group_id)
     base_url = f"{request.scheme}://{request.host}/{trajectory_id}/{group_id}/v1"
     return web.json_response({"trajectory_uid": trajectory_id, "base_url": base_url})
 
 
 async def register_trajectory(request: web.Request) -> web.Response:
     """Open a trajectory in a channel, with metadata for processors."""
-    gateway, (trajectory_id, group_id) = request.app[GATEWAY], _trajectory(request)
+    gateway, tenant, (trajectory_id, group_id) = request.app[GATEWAY], request[TENANT_KEY], _trajectory(request)
     body = shaped(read_object(await request.read()), Registration)
     channel = checked(body.channel, "channel")
-    gateway.trajectories.admit(trajectory_id, channel, time.monotonic())
+    await may_use(gateway, tenant, trajectory_id)
+    gateway.trajectories.admit(scope_of(tenant, trajectory_id), channel, time.monotonic())
+    gateway.seen.note(tenant, trajectory_id, group_id)
     await say(
         gateway,
+        tenant,
         "opened",
         trajectory_id,
         group_id,
@@ -59,18 +63,17 @@ async def register_trajectory(request: web.Request) -> web.Response:
         group_size=group_size(body.metadata or {}),
         detail=body.metadata,
     )
-    gateway.seen.note(trajectory_id, group_id)
     return web.json_response({"status": "ok"})
 
 
 async def complete_trajectory(request: web.Request) -> web.Response:
     """End a trajectory, with its outcome reward where there is one."""
-    gateway, (trajectory_id, group_id) = request.app[GATEWAY], _trajectory(request)
+    gateway, tenant, (trajectory_id, group_id) = request.app[GATEWAY], request[TENANT_KEY], _trajectory(request)
     body = shaped(read_object(await request.read()), Completion)
     reward = body.final_reward if body.reward is None else body.reward
-    known = await is_known(gateway, trajectory_id)
-    await say(gateway, "completed", trajectory_id, group_id, reward=finite(reward))
-    gateway.prefixes.forget(trajectory_id)
+    known = await is_known(gateway, tenant, trajectory_id)
+    await say(gateway, tenant, "completed", trajectory_id, group_id, reward=finite(reward))
+    gateway.prefixes.forget(scope_of(tenant, trajectory_id))
     return web.json_response({"status": "ok"} if known else {"status": "ok", "matched": False})
 
 

@@ -4,21 +4,19 @@ Invariant: nothing leaves in a shape other than the error of the client's dialec
 reaches a client.
 """
 
-import hmac
 import logging
 import time
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from clawstream.gateway.context import GATEWAY
+from clawstream.gateway.context import GATEWAY, TENANT_KEY
 from clawstream.gateway.errors import INVALID, UNAVAILABLE, ApiError, anthropic_error
 from clawstream.gateway.metrics import REQUEST_SECONDS, REQUESTS
 
 _OPEN = frozenset({"/healthz", "/health", "/ready", "/metrics"})
-_ANTHROPIC_KEY, _ANTHROPIC_VERSION = "x-api-key", "anthropic-version"
+_ANTHROPIC_VERSION = "anthropic-version"
 _ANTHROPIC_PATHS = ("/messages", "/messages/count_tokens")
-_BEARER = "Bearer "
 _CLIENT_GONE = "499"  # as nginx counts it
 
 _log = logging.getLogger(__name__)
@@ -59,14 +57,9 @@ async def worded(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 @web.middleware
 async def authorised(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Ask for the key where one is set: as a bearer token, or as Anthropic's client sends it."""
-    key = request.app[GATEWAY].settings.api_key
-    if key is not None and request.path not in _OPEN:
-        given = request.headers.get("Authorization") or f"Bearer {request.headers.get(_ANTHROPIC_KEY, '')}"
-        if not hmac.compare_digest(given.encode(errors="replace"), f"Bearer {key.get_secret_value()}".encode()):
-            is_bearer = len(given) > len(_BEARER) and given.startswith(_BEARER)
-            said = "invalid api key" if is_bearer else "missing bearer token"  # in OpenClaw-RL's words
-            raise ApiError(401, said, kind="authentication_error", code="invalid_api_key")
+    """Ask for a key where there are keys: as a bearer token, or as Anthropic's client sends it."""
+    if request.path not in _OPEN:
+        request[TENANT_KEY] = request.app[GATEWAY].tenants.of(request.headers)
     return await handler(request)
 
 

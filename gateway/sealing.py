@@ -32,7 +32,7 @@ class Sealer:
     async def seal(self, call: Call, answer: Answer, node: NodeStatus, ended: Ended | None = None) -> None:
         """Return once the call's step is in the log. Raises ``ApiError`` 503 when it is not."""
         prompt = pack_tokens(answer.prompt_ids or ())
-        known = self._prefixes.find(call.caller.trajectory_id, prompt)
+        known = self._prefixes.find(call.caller.scope, prompt)
         stored = shorten(prompt, call.asked.messages, call.asked.tools, known)
         sampled = Sampled(answer=answer, prompt=prompt, node=node, ended=ended)
         step, flaw = step_of(call, sampled, stored)
@@ -59,5 +59,5 @@ class Sealer:
             call.asked.sampling(),
             step.model,
         )
-        self._prefixes.remember(step.trajectory_id, known)
+        self._prefixes.remember(call.caller.scope, known)
         PREFIX_TOKENS.set(self._prefixes.token_count)

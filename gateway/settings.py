@@ -1,5 +1,7 @@
 """Settings of ``clawstream gateway``."""
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr
 
 from clawstream.streams.settings import Section
@@ -9,10 +11,16 @@ class GatewaySettings(Section):
     """Where the gateway listens, how long it waits, and what it keeps in memory."""
 
     section = "gateway"
-    host: str = Field(default="127.0.0.1", description="address to listen on; one beyond loopback needs api_key")
+    host: str = Field(
+        default="127.0.0.1", description="address to listen on; one beyond loopback needs api_key or keys_file"
+    )
     port: int = Field(default=8100, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     api_key: SecretStr | None = Field(
-        default=None, description="bearer token that every route but /healthz and /metrics asks for"
+        default=None,
+        description="bearer token of the tenant default; every route but /healthz, /ready and /metrics asks for it",
+    )
+    keys_file: Path | None = Field(
+        default=None, description="TOML file with the tenants, hashes of their keys and their limits"
     )
     max_in_flight: int = Field(default=1024, ge=1, description="model calls at one time; more are answered 429")
     max_body_bytes: int = Field(

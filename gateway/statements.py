@@ -12,10 +12,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from aiohttp import web
 
-from clawstream.gateway.context import GATEWAY, Gateway
+from clawstream.gateway.context import GATEWAY, TENANT_KEY, Gateway
 from clawstream.gateway.errors import ApiError, invalid
-from clawstream.gateway.feedback import finite, is_known, say
-from clawstream.gateway.identity import checked, named_trajectory
+from clawstream.gateway.feedback import finite, say
+from clawstream.gateway.identity import checked, named_trajectory, scope_of
+from clawstream.gateway.ownership import is_known
 from clawstream.gateway.reading import read_object, shaped
 from clawstream.gateway.retries import KEY
 
@@ -52,16 +53,17 @@ class _Batch(msgspec.Struct):
 
 async def feedback(request: web.Request) -> web.Response:
     """Record a statement, or all of ``statements``."""
-    gateway, body = request.app[GATEWAY], read_object(await request.read())
+    gateway, tenant, body = request.app[GATEWAY], request[TENANT_KEY], read_object(await request.read())
     named, key = named_trajectory(request.match_info, request.headers), request.headers.get(KEY)
     if "statements" not in body:
         one = check(shaped(body, Statement), named, key, "")
-        return web.json_response(await _record(gateway, one, await is_known(gateway, one.trajectory or "")))
+        known = await is_known(gateway, tenant, one.trajectory or "")
+        return web.json_response(await _record(gateway, tenant, one, known))
     statements = [
         check(each, named, f"{key}#{index}" if key else None, f"statements[{index}].")
         for index, each in enumerate(shaped(body, _Batch).statements)
     ]
-    return answer(await record_all(gateway, statements))
+    return answer(await record_all(gateway, tenant, statements))
 
 
 def check(statement: Statement, named: tuple[str, str] | None, key: str | None, at: str) -> Statement:
@@ -92,12 +94,16 @@ def check(statement: Statement, named: tuple[str, str] | None, key: str | None, 
     )
 
 
-async def record_all(gateway: Gateway, statements: list[Statement]) -> list[dict[str, Any] | ApiError]:
-    """Record checked ``statements``: the answer to each, or why it was not recorded."""
+async def record_all(gateway: Gateway, tenant: str, statements: list[Statement]) -> list[dict[str, Any] | ApiError]:
+    """Record checked ``statements``: the answer to each, or why it was not recorded.
+
+    Raises ``ApiError`` 403, and records nothing, when one is about a trajectory of another tenant's.
+    """
     trajectories = list({statement.trajectory or "" for statement in statements})
-    known = dict(zip(trajectories, await asyncio.gather(*(is_known(gateway, e) for e in trajectories)), strict=True))
+    are_known = await asyncio.gather(*(is_known(gateway, tenant, each) for each in trajectories))
+    known = dict(zip(trajectories, are_known, strict=True))
     recorded = await asyncio.gather(
-        *(_record(gateway, each, known[each.trajectory or ""]) for each in statements), return_exceptions=True
+        *(_record(gateway, tenant, each, known[each.trajectory or ""]) for each in statements), return_exceptions=True
     )
     found: list[dict[str, Any] | ApiError] = []
     for each in recorded:
@@ -119,11 +125,12 @@ def answer(results: list[dict[str, Any] | ApiError], extra: Mapping[str, Any] | 
     )
 
 
-async def _record(gateway: Gateway, statement: Statement, known: bool) -> dict[str, Any]:
+async def _record(gateway: Gateway, tenant: str, statement: Statement, known: bool) -> dict[str, Any]:
     """Record one checked ``statement``; its answer. Raises ``ApiError`` 503 when Kafka does not take it."""
     trajectory_id = statement.trajectory or ""
     feedback_id = await say(
         gateway,
+        tenant,
         statement.kind,
         trajectory_id,
         statement.group or gateway.seen.group(trajectory_id),
@@ -134,9 +141,9 @@ async def _record(gateway: Gateway, statement: Statement, known: bool) -> dict[s
         idempotency_key=statement.key,
     )
     if statement.kind == "aborted":
-        gateway.trajectories.abort(trajectory_id)
+        gateway.trajectories.abort(scope_of(tenant, trajectory_id))
     if statement.kind == "completed":
-        gateway.prefixes.forget(trajectory_id)
+        gateway.prefixes.forget(scope_of(tenant, trajectory_id))
     return {"status": "ok", "feedback_id": feedback_id, "matched": known}
 
 

@@ -13,9 +13,10 @@ import time
 
 from aiohttp import web
 
-from clawstream.gateway.context import GATEWAY, Gateway
+from clawstream.gateway.context import GATEWAY, TENANT_KEY, Gateway
 from clawstream.gateway.feedback import group_size, say
-from clawstream.gateway.identity import checked
+from clawstream.gateway.identity import checked, scope_of
+from clawstream.gateway.ownership import check_owner, may_use
 from clawstream.gateway.reading import read_object
 from clawstream.gateway.submitted import SubmittedStep, answer_of, by_trajectory, call_of, node_of, read_steps
 from clawstream.gateway.trajectories import TRAIN
@@ -23,38 +24,47 @@ from clawstream.gateway.trajectories import TRAIN
 
 async def submit_steps(request: web.Request) -> web.Response:
     """Record steps. Answered once all of them are in the log."""
-    gateway = request.app[GATEWAY]
+    gateway, tenant = request.app[GATEWAY], request[TENANT_KEY]
     channel = checked(request.query.get("channel", TRAIN), "channel")
-    steps = read_steps(read_object(await request.read()))
+    steps = read_steps(read_object(await request.read()), tenant)
     with gateway.place():
         trajectories = by_trajectory(steps)
-        for trajectory_id in trajectories:
-            gateway.trajectories.admit(trajectory_id, channel, time.monotonic())
-        await asyncio.gather(*(_submit(gateway, channel, each) for each in trajectories.values()))
+        await asyncio.gather(*(may_use(gateway, tenant, each) for each in trajectories))
+        for trajectory_id, each in trajectories.items():
+            check_owner(gateway, tenant, trajectory_id)
+            gateway.trajectories.admit(scope_of(tenant, trajectory_id), channel, time.monotonic())
+            gateway.seen.note(tenant, trajectory_id, each[0].prompt_uid)
+        await asyncio.gather(*(_submit(gateway, tenant, channel, each) for each in trajectories.values()))
     return web.json_response({"accepted": len(steps)})
 
 
-async def _submit(gateway: Gateway, channel: str, steps: list[SubmittedStep]) -> None:
+async def _submit(gateway: Gateway, tenant: str, channel: str, steps: list[SubmittedStep]) -> None:
     """Record steps of one trajectory."""
     first = steps[0]
     trajectory_id, group_id = first.trajectory_uid, first.prompt_uid
-    gateway.seen.note(trajectory_id, group_id)
     if (metadata := first.metadata) is not None:
         size = group_size(metadata)
-        await say(gateway, "opened", trajectory_id, group_id, channel=channel, group_size=size, detail=metadata)
+        await say(gateway, tenant, "opened", trajectory_id, group_id, channel=channel, group_size=size, detail=metadata)
     if gateway.handover is not None:
-        gateway.handover.learn(trajectory_id)
+        gateway.handover.learn(scope_of(tenant, trajectory_id))
     live = gateway.nodes.live()
     for step in steps:
         node = node_of(step, live[0].model if live else "")
-        await gateway.sealer.seal(call_of(step, channel), answer_of(step), node)
+        await gateway.sealer.seal(call_of(step, channel, tenant), answer_of(step), node)
     for step in steps:
         if step.reward is not None and not step.is_last:
             key = step.step_id
             await say(
-                gateway, "rewarded", trajectory_id, group_id, step_id=key, reward=step.reward, idempotency_key=key
+                gateway,
+                tenant,
+                "rewarded",
+                trajectory_id,
+                group_id,
+                step_id=key,
+                reward=step.reward,
+                idempotency_key=key,
             )
     for step in steps:
         if step.is_last:
-            await say(gateway, "completed", trajectory_id, group_id, reward=step.reward)
-            gateway.prefixes.forget(trajectory_id)
+            await say(gateway, tenant, "completed", trajectory_id, group_id, reward=step.reward)
+            gateway.prefixes.forget(scope_of(tenant, trajectory_id))

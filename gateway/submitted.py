@@ -52,9 +52,9 @@ class _Submission(msgspec.Struct):
     steps: Annotated[list[SubmittedStep], msgspec.Meta(max_length=MAX_STEPS)]
 
 
-def read_steps(body: dict[str, Any]) -> list[SubmittedStep]:
+def read_steps(body: dict[str, Any], tenant: str = TENANT) -> list[SubmittedStep]:
     """The steps in ``body``, each with its names, in order within their trajectories. Raises ``ApiError`` 400."""
-    steps = [_named(step, f"steps[{index}]") for index, step in enumerate(shaped(body, _Submission).steps)]
+    steps = [_named(step, f"steps[{index}]", tenant) for index, step in enumerate(shaped(body, _Submission).steps)]
     known: dict[str, int] = {}
     for index, step in enumerate(steps):
         _check(step, f"steps[{index}]")
@@ -73,7 +73,7 @@ def by_trajectory(steps: Sequence[SubmittedStep]) -> dict[str, list[SubmittedSte
     return found
 
 
-def call_of(step: SubmittedStep, channel: str) -> Call:
+def call_of(step: SubmittedStep, channel: str, tenant: str = TENANT) -> Call:
     """The call that ``step`` was."""
     sampling = {"temperature": step.temperature}
     asked = ChatRequest(
@@ -91,7 +91,7 @@ def call_of(step: SubmittedStep, channel: str) -> Call:
     )
     step_id, agent = step.step_id or "", (step.metadata or {}).get("agent")
     caller = Caller(
-        tenant=TENANT,
+        tenant=tenant,
         trajectory_id=step.trajectory_uid,
         group_id=step.prompt_uid,
         channel=channel,
@@ -132,16 +132,16 @@ def node_of(step: SubmittedStep, served_model: str) -> NodeStatus:
     )
 
 
-def _named(step: SubmittedStep, at: str) -> SubmittedStep:
+def _named(step: SubmittedStep, at: str, tenant: str) -> SubmittedStep:
     """``step`` with its trajectory, its group and its id; one that names no trajectory is one of its own."""
     given = checked(step.step_id, f"{at}.step_id") if step.step_id else None
-    own = derived_id("trajectory", TENANT, given) if given else new_id()
+    own = derived_id("trajectory", tenant, given) if given else new_id()
     trajectory_id = checked(step.trajectory_uid, f"{at}.trajectory_uid") if step.trajectory_uid else own
     return msgspec.structs.replace(
         step,
         trajectory_uid=trajectory_id,
         prompt_uid=checked(step.prompt_uid, f"{at}.prompt_uid") if step.prompt_uid else trajectory_id,
-        step_id=given or derived_id("step", TENANT, trajectory_id, str(step.step_index)),
+        step_id=given or derived_id("step", tenant, trajectory_id, str(step.step_index)),
     )
 
 

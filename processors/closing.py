@@ -79,7 +79,7 @@ def _next_states(steps: list[Step]) -> list[Output]:
         if followed is None or not _any_messages(step):
             continue
         record = NextState(
-            next_state_id=derived_id("next-state", followed.step_id, step.step_id),
+            next_state_id=derived_id("next-state", step.tenant, followed.step_id, step.step_id),
             trajectory_id=step.trajectory_id,
             step_id=followed.step_id,
             tenant=step.tenant,

@@ -29,7 +29,7 @@ def rejections(trajectory: Trajectory, reason: str, detail: str) -> list[Output]
 def _rejection(of: Step | Trajectory, step_id: str, at: datetime, reason: str, detail: str) -> Output:
     """One id for a step, so a step that is rejected again is a repeat."""
     record = Rejection(
-        rejection_id=derived_id("rejection", step_id),
+        rejection_id=derived_id("rejection", of.tenant, step_id),
         trajectory_id=of.trajectory_id,
         step_id=step_id,
         group_id=of.group_id,

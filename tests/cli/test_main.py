@@ -6,9 +6,10 @@ import pytest
 from click.testing import CliRunner
 
 from clawstream.cli.main import cli
+from clawstream.gateway.keys import digest_of, read_keys, tenant_of
 from clawstream.streams.settings import KafkaSettings
 
-COMMANDS = {"up", "demo", "broker", "topics", "gateway", "process", "rollout", "train", "agents"}
+COMMANDS = {"up", "demo", "broker", "topics", "key", "gateway", "process", "rollout", "train", "agents"}
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -22,6 +23,12 @@ def test_every_command_is_there_and_explains_itself() -> None:
         shown = CliRunner().invoke(cli, [name, "--help"])
         assert shown.exit_code == 0, shown.output
         assert "Usage: " in shown.output
+
+
+def test_a_new_key_comes_with_its_entry_for_the_keys_file() -> None:
+    printed = CliRunner().invoke(cli, ["key", "acme"]).output
+    made = printed.splitlines()[0].removeprefix("# key: ")
+    assert tenant_of(digest_of(made), read_keys(printed)) == "acme"
 
 
 def test_help_imports_no_heavy_library() -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from clawstream.gateway.errors import ApiError
-from clawstream.gateway.identity import Caller, Claims, identify, named_trajectory
+from clawstream.gateway.identity import Caller, Claims, identify, named_trajectory, scope_of, trajectory_of
 
 PATH = {"trajectory": "t", "group": "g"}
 PLACES: list[tuple[dict[str, str], dict[str, str]]] = [  # each names less than the one before it
@@ -140,3 +140,9 @@ def test_nobody_shares_a_trajectory_or_a_group_without_having_named_it(
                 assert one.group_id in named & also_named
         if not named:
             assert one.trajectory_id == one.group_id
+
+
+@given(*[st.text(st.characters(exclude_characters="\0"))] * 4)
+def test_trajectories_of_different_tenants_never_have_the_same_scope(a: str, b: str, c: str, d: str) -> None:
+    assert (scope_of(a, b) == scope_of(c, d)) == ((a, b) == (c, d))
+    assert trajectory_of(scope_of(a, b)) == b
