@@ -1,7 +1,8 @@
 """A call on its way: identified, admitted, answered by a node, sealed, ended. One way for every dialect.
 
-Invariant: a 2xx answer is given to its end only after its step is in the log; a call that did not come to its end is
-in the log too, and says why it must not train. Another try of a call gets that call's answer (see ``retries.py``)::
+Invariant: a 2xx answer is given to its end only after its step is in the log, or says that it is not; a call that did
+not come to its end is in the log too, and says why it must not train. Another try of a call gets that call's answer
+(see ``retries.py``)::
 
     client ─ask─> gateway ─stream─> node
     client <─ frames, each at once ─ gateway <─ chunks ─ node
@@ -33,6 +34,8 @@ from clawstream.gateway.runs import Run
 from clawstream.schemas import new_id, now
 
 _REPLAYED = {"Idempotent-Replayed": "true"}
+_UNRECORDED = {"X-ClawStream-Recorded": "false"}  # not in the log, as far as was known when it was sent
+_UNRECORDED_COMMENT = b": x-clawstream-recorded: false\n\n"  # the same in a stream, where it was not known before
 _STREAM_HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
@@ -101,6 +104,8 @@ async def _perform(gateway: Gateway, caller: Caller, exchange: Exchange, run: Ru
 
 async def _call(gateway: Gateway, caller: Caller, exchange: Exchange, run: Run) -> None:
     asked, received_at = exchange.asked, now()
+    if not gateway.sealer.serves_unrecorded:
+        gateway.ledger.check()
     with gateway.place():
         await may_use(gateway, caller.tenant, caller.trajectory_id)
         gateway.trajectories.admit(caller.scope, caller.channel, time.monotonic(), trains=caller.turn_type == "main")
@@ -110,10 +115,12 @@ async def _call(gateway: Gateway, caller: Caller, exchange: Exchange, run: Run) 
         call = Call(step_id=new_id(), caller=caller, channel=channel, asked=asked, received_at=received_at, plan=plan)
         stream = await gateway.node_client.open(caller.trajectory_id, asked, plan.known)
         calls = [call, *(_another(call, index) for index in range(1, asked.count))]
-        run.headers = _headers(calls)
+        run.headers = _headers(calls) | (_UNRECORDED if gateway.ledger.is_out else {})
         try:
-            answers = await _take(gateway, calls, exchange, stream, run)
-            run.say(exchange.end(answers) if asked.stream else exchange.whole(answers))
+            answers, recorded = await _take(gateway, calls, exchange, stream, run)
+            run.headers |= {} if recorded else _UNRECORDED
+            mark = b"" if recorded else _UNRECORDED_COMMENT
+            run.say(mark + exchange.end(answers) if asked.stream else exchange.whole(answers))
         except ApiError as error:
             if not run.has_begun:
                 raise
@@ -129,18 +136,23 @@ def _another(call: Call, index: int) -> Call:
     return replace(call, step_id=new_id(), caller=caller)
 
 
-async def _take(gateway: Gateway, calls: list[Call], exchange: Exchange, stream: NodeStream, run: Run) -> Answers:
-    """Take in the whole answer, saying what the client is to see of each event at once, and seal its steps.
+async def _take(
+    gateway: Gateway, calls: list[Call], exchange: Exchange, stream: NodeStream, run: Run
+) -> tuple[Answers, bool]:
+    """Take in the whole answer, saying what the client is to see of each event at once, and seal its steps. Are they in
+    the log?
 
     Raises ``ApiError`` when the node failed or a step could not be recorded, ``CancelledError`` when nobody listens any
     more. However it ended, the steps say so.
     """
     answers = Answers(len(calls), keep_logprobs=calls[0].asked.wants.logprobs)
 
-    async def seal(ended: Ended | None = None) -> None:
+    async def seal(ended: Ended | None = None) -> bool:
         answers.settle()
         pairs = zip(calls, answers.each, strict=True)
-        await asyncio.gather(*(gateway.sealer.seal(call, answer, stream.node, ended) for call, answer in pairs))
+        return all(
+            await asyncio.gather(*(gateway.sealer.seal(call, answer, stream.node, ended) for call, answer in pairs))
+        )
 
     def seal_later(ended: Ended) -> None:
         stream.close()
@@ -159,11 +171,10 @@ async def _take(gateway: Gateway, calls: list[Call], exchange: Exchange, stream:
     except asyncio.CancelledError:
         seal_later("disconnect")
         raise
-    await seal()
-    caller = calls[0].caller
-    if caller.session_done:
+    recorded, caller = await seal(), calls[0].caller
+    if caller.session_done and recorded:
         await say(gateway, caller.tenant, "completed", caller.trajectory_id, caller.group_id)
-    return answers
+    return answers, recorded
 
 
 def _headers(calls: list[Call]) -> dict[str, str]:

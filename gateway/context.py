@@ -57,7 +57,7 @@ class Gateway:
     reward_service: RewardService | None
     in_flight: int = 0
     following: list[asyncio.Future[None]] = field(default_factory=list)  # the threads that follow topics
-    _later: set[asyncio.Task[None]] = field(default_factory=set)
+    _later: set[asyncio.Task[Any]] = field(default_factory=set)
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -72,13 +72,13 @@ class Gateway:
             self.in_flight -= 1
             IN_FLIGHT.set(self.in_flight)
 
-    def later(self, work: Coroutine[Any, Any, None]) -> None:
+    def later(self, work: Coroutine[Any, Any, Any]) -> None:
         """Do ``work`` although nobody waits for it any more."""
         task = asyncio.create_task(work)
         self._later.add(task)
         task.add_done_callback(self._ended)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[Any]) -> None:
         self._later.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.warning("work that nobody waited for failed: %s", error)
@@ -127,7 +127,7 @@ def assemble(
         seen=seen,
         tenants=Tenants(settings),
         ledger=ledger,
-        sealer=Sealer(ledger, prefixes),
+        sealer=Sealer(ledger, prefixes, serves_unrecorded=settings.outage == "serve"),
         retries=Retries(settings.retry_mib * 1024 * 1024, settings.retry_seconds, settings.retry_grace_seconds),
         node_client=NodeClient(settings, nodes, session, provider),
         provider=provider,

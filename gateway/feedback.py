@@ -51,6 +51,7 @@ async def say(
         group_size=group_size,
         detail_json=detail_json,
     )
+    gateway.ledger.check()
     await gateway.ledger.write(FEEDBACK, feedback)
     return feedback.feedback_id
 

@@ -16,6 +16,12 @@ SEAL_SECONDS = Histogram(
 )
 STEPS_RECORDED = Counter("clawstream_gateway_steps", "Steps recorded", ["turn_type", "continues"])
 UNTRAINABLE = Counter("clawstream_gateway_untrainable_steps", "Steps recorded that may not train", ["kind"])
+UNRECORDED = Counter("clawstream_gateway_unrecorded_steps", "Steps that were not in Kafka in time", ["answer"])
+RECORDED_LATE = Counter("clawstream_gateway_recorded_late", "Records acknowledged after their call was answered so")
+UNACKNOWLEDGED = Gauge(
+    "clawstream_gateway_unacknowledged_records", "Records that wait for Kafka", multiprocess_mode="liveall"
+)
+RECORDING = Gauge("clawstream_gateway_recording", "0 while Kafka acknowledges nothing", multiprocess_mode="liveall")
 NODE_RETRIES = Counter("clawstream_gateway_node_retries", "Calls that had to go to another node", ["node"])
 IN_FLIGHT = Gauge("clawstream_gateway_in_flight", "Model calls under way", multiprocess_mode="liveall")
 NODES_LIVE = Gauge("clawstream_gateway_nodes_live", "Nodes to which calls may go", multiprocess_mode="liveall")

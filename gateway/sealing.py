@@ -1,20 +1,22 @@
 """Sealing: a call counts as answered once its step is acknowledged by Kafka.
 
-Invariant: a sealed step's prefix was sealed before it.
+Invariant: a sealed step's prefix was sealed before it, and nothing goes on from a step that is not sealed.
 """
 
 import time
 
 from clawstream.gateway.answer import Answer
+from clawstream.gateway.errors import ApiError
 from clawstream.gateway.history import answer_message
 from clawstream.gateway.integrity import Ended, is_exact
-from clawstream.gateway.ledger import Ledger
+from clawstream.gateway.ledger import NOT_RECORDED, Ledger
 from clawstream.gateway.metrics import (
     BRANCHES,
     FIRST_TOKEN_SECONDS,
     PREFIX_TOKENS,
     SEAL_SECONDS,
     STEPS_RECORDED,
+    UNRECORDED,
     UNTRAINABLE,
 )
 from clawstream.gateway.prefix import PrefixStore, known_of, shorten
@@ -26,18 +28,24 @@ from clawstream.topics import STEPS
 class Sealer:
     """Records calls."""
 
-    def __init__(self, ledger: Ledger, prefixes: PrefixStore) -> None:
+    def __init__(self, ledger: Ledger, prefixes: PrefixStore, *, serves_unrecorded: bool) -> None:
+        """``serves_unrecorded``: calls are answered also while Kafka is out."""
         self._ledger, self._prefixes = ledger, prefixes
+        self.serves_unrecorded = serves_unrecorded
 
-    async def seal(self, call: Call, answer: Answer, node: NodeStatus, ended: Ended | None = None) -> None:
-        """Return once the call's step is in the log. Raises ``ApiError`` 503 when it is not."""
+    async def seal(self, call: Call, answer: Answer, node: NodeStatus, ended: Ended | None = None) -> bool:
+        """Return True once the call's step is in the log, False when its answer is to be given without.
+
+        Raises ``ApiError`` as ``Ledger.write`` does.
+        """
         prompt = pack_tokens(answer.prompt_ids or ())
         known = self._prefixes.find(call.caller.scope, prompt)
         stored = shorten(prompt, call.asked.messages, call.asked.tools, known)
         sampled = Sampled(answer=answer, prompt=prompt, node=node, ended=ended)
         step, flaw = step_of(call, sampled, stored)
         started = time.perf_counter()
-        await self._ledger.write(STEPS, step)
+        if not await self._record(step):
+            return False
         SEAL_SECONDS.observe(time.perf_counter() - started)
         STEPS_RECORDED.labels(step.turn_type, "no" if step.prompt_prefix is None else "yes").inc()
         if step.branch_reason is not None:
@@ -48,6 +56,22 @@ class Sealer:
             UNTRAINABLE.labels(flaw.kind).inc()
         if step.turn_type == "main" and is_exact(step.untrainable_reason):
             self._remember(call, answer, step, prompt)
+        return True
+
+    async def _record(self, step: Step) -> bool:
+        if self.serves_unrecorded and self._ledger.is_out:
+            self._ledger.offer(STEPS, step)
+            UNRECORDED.labels("served").inc()
+            return False
+        try:
+            await self._ledger.write(STEPS, step)
+        except ApiError as error:
+            served = self.serves_unrecorded and error.code == NOT_RECORDED
+            UNRECORDED.labels("served" if served else "refused").inc()
+            if not served:
+                raise
+            return False
+        return True
 
     def _remember(self, call: Call, answer: Answer, step: Step, prompt: bytes) -> None:
         known = known_of(

@@ -1,6 +1,7 @@
 """Settings of ``clawstream gateway``."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 
@@ -35,7 +36,11 @@ class GatewaySettings(Section):
         default=300.0, gt=0, description="longest silence of a node within an answer, and of a client that reads it"
     )
     seal_seconds: float = Field(
-        default=30.0, gt=0, description="longest wait for Kafka's acknowledgement before the call is answered 503"
+        default=30.0, gt=0, description="longest wait for Kafka's acknowledgement; then Kafka is out (see outage)"
+    )
+    outage: Literal["refuse", "serve"] = Field(
+        default="refuse",
+        description="while Kafka acknowledges nothing: refuse calls (503), or serve them, marked as not recorded",
     )
     drain_seconds: float = Field(default=20.0, ge=0, description="time that calls in flight have to end at a stop")
     upstream_url: str | None = Field(

@@ -23,11 +23,13 @@ async def health(_: web.Request) -> web.Response:
 
 
 async def ready(request: web.Request) -> web.Response:
-    """May a call be answered now? 503 while no node is live, unless a provider answers."""
+    """May a call be answered now? 503 while no node is live, unless a provider answers, and while calls are refused
+    because Kafka is out."""
     gateway = request.app[GATEWAY]
     live = len(gateway.nodes.live())
-    is_ready = live > 0 or gateway.provider is not None
-    return _json(200 if is_ready else 503, {"ready": is_ready, "nodes_live": live})
+    recording = not gateway.ledger.is_out
+    is_ready = (live > 0 or gateway.provider is not None) and (recording or gateway.sealer.serves_unrecorded)
+    return _json(200 if is_ready else 503, {"ready": is_ready, "nodes_live": live, "recording": recording})
 
 
 async def metrics(request: web.Request) -> web.Response:

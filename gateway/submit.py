@@ -14,8 +14,10 @@ import time
 from aiohttp import web
 
 from clawstream.gateway.context import GATEWAY, TENANT_KEY, Gateway
+from clawstream.gateway.errors import unavailable
 from clawstream.gateway.feedback import group_size, say
 from clawstream.gateway.identity import checked, scope_of
+from clawstream.gateway.ledger import NOT_RECORDED
 from clawstream.gateway.ownership import check_owner, may_use
 from clawstream.gateway.reading import read_object
 from clawstream.gateway.submitted import SubmittedStep, answer_of, by_trajectory, call_of, node_of, read_steps
@@ -27,6 +29,7 @@ async def submit_steps(request: web.Request) -> web.Response:
     gateway, tenant = request.app[GATEWAY], request[TENANT_KEY]
     channel = checked(request.query.get("channel", TRAIN), "channel")
     steps = read_steps(read_object(await request.read()), tenant)
+    gateway.ledger.check()
     with gateway.place():
         trajectories = by_trajectory(steps)
         await asyncio.gather(*(may_use(gateway, tenant, each) for each in trajectories))
@@ -50,7 +53,8 @@ async def _submit(gateway: Gateway, tenant: str, channel: str, steps: list[Submi
     live = gateway.nodes.live()
     for step in steps:
         node = node_of(step, live[0].model if live else "")
-        await gateway.sealer.seal(call_of(step, channel, tenant), answer_of(step), node)
+        if not await gateway.sealer.seal(call_of(step, channel, tenant), answer_of(step), node):
+            raise unavailable(f"step {step.step_id} is not in Kafka; submit the steps again", NOT_RECORDED)
     for step in steps:
         if step.reward is not None and not step.is_last:
             key = step.step_id

@@ -10,9 +10,10 @@ class StreamError(Exception):
 class KafkaSendError(StreamError):
     """A record was not acknowledged."""
 
-    def __init__(self, topic: str, reason: str, *, retriable: bool) -> None:
+    def __init__(self, topic: str, reason: str, *, retriable: bool, too_large: bool = False) -> None:
+        """``too_large``: this record will never be taken, others may be."""
         super().__init__(f"a record for {topic} was not acknowledged: {reason}")
-        self.retriable = retriable
+        self.retriable, self.too_large = retriable, too_large
 
 
 class KafkaUnreachableError(StreamError):

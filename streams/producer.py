@@ -58,10 +58,13 @@ class Producer:
         """Queue ``record``; the future resolves once every in-sync replica has it. Raises ``CodecError`` at once."""
         return self.send_bytes(self._settings.name(topic.name), topic.key(record).encode(), encode(record))
 
-    async def asend(self, topic: Topic[R], record: R, headers: Headers | None = None) -> None:
-        """Send and wait for the acknowledgement without blocking the event loop."""
+    async def asend(
+        self, topic: Topic[R], record: R, headers: Headers | None = None, *, queue_seconds: float | None = None
+    ) -> None:
+        """Send and wait for the acknowledgement without blocking the event loop. ``queue_seconds``: as in the
+        producer's own, for this record."""
         name, key, value = self._settings.name(topic.name), topic.key(record).encode(), encode(record)
-        deadline = time.monotonic() + self._queue_seconds
+        deadline = time.monotonic() + (self._queue_seconds if queue_seconds is None else queue_seconds)
         while (future := self._produce(name, key, value, headers)) is None:
             self._check_queue(name, deadline)
             await asyncio.sleep(_POLL_SECONDS)
@@ -100,7 +103,7 @@ class Producer:
                 RECORDS_PRODUCED.labels(topic.removeprefix(self._settings.topic_prefix)).inc()
                 future.set_result(None)
             else:
-                future.set_exception(KafkaSendError(topic, error.str(), retriable=error.retriable()))
+                future.set_exception(_refused(topic, error))
 
         packed: list[tuple[str, str | bytes | None]] = list((headers or {}).items())
         try:
@@ -110,12 +113,12 @@ class Producer:
         except BufferError:
             return None
         except kafka.KafkaException as error:
-            raise KafkaSendError(topic, str(error.args[0]), retriable=False) from error
+            raise _refused(topic, error.args[0]) from error
         return future
 
     def _check_queue(self, topic: str, deadline: float) -> None:
         if time.monotonic() > deadline:
-            raise KafkaSendError(topic, f"queue full for {self._queue_seconds} s", retriable=True)
+            raise KafkaSendError(topic, "the local queue is full", retriable=True)
 
     def flush(self, timeout_seconds: float = 30.0) -> int:
         """Wait for all queued records; how many are still queued."""
@@ -135,3 +138,8 @@ class Producer:
     def _poll(self) -> None:
         while not self._closed.is_set():
             self._client.poll(_POLL_SECONDS)
+
+
+def _refused(topic: str, error: kafka.KafkaError) -> KafkaSendError:
+    too_large = error.code() == kafka.KafkaError.MSG_SIZE_TOO_LARGE
+    return KafkaSendError(topic, error.str(), retriable=error.retriable(), too_large=too_large)

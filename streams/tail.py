@@ -69,12 +69,23 @@ class Tail:
 
     async def end(self, partition: int) -> int:
         """The next offset that will be written, as the broker says now. Raises ``KafkaUnreachableError``."""
-        place = kafka.TopicPartition(self._name, partition)
-        asked = self._admin.list_offsets({place: _LATEST}, request_timeout=_TIMEOUT_SECONDS)[place]
         try:
-            return int((await asyncio.wrap_future(asked)).offset)
+            try:
+                return await self._ask(partition)
+            except kafka.KafkaException as error:
+                if error.args[0].code() != kafka.KafkaError.FENCED_LEADER_EPOCH:
+                    raise
+                await asyncio.to_thread(
+                    self._admin.list_topics, timeout=_TIMEOUT_SECONDS
+                )  # else it stays so for minutes
+                return await self._ask(partition)
         except kafka.KafkaException as error:
             raise KafkaUnreachableError(f"the end of {self._name} is not known: {error.args[0]}") from error
+
+    async def _ask(self, partition: int) -> int:
+        place = kafka.TopicPartition(self._name, partition)
+        asked = self._admin.list_offsets({place: _LATEST}, request_timeout=_TIMEOUT_SECONDS)[place]
+        return int((await asyncio.wrap_future(asked)).offset)
 
     async def ends(self) -> dict[int, int]:
         """:meth:`end` of every partition."""

@@ -100,7 +100,7 @@ async def test_unrelated_users_never_share_a_group(kafka: KafkaSettings) -> None
 async def test_the_documented_routes_are_there(kafka: KafkaSettings) -> None:
     async with gateway(kafka) as client:
         assert await client.get("/health") == (200, {"status": "ok"})
-        assert await client.get("/ready") == (503, {"ready": False, "nodes_live": 0})
+        assert await client.get("/ready") == (503, {"ready": False, "nodes_live": 0, "recording": True})
         status, _, body = await client.post("/complete_trajectory/t9", {"trajectory_uid": "t9", "final_reward": 0.9})
         (said,) = await client.feedback()
     assert (status, body["status"]) == (200, "ok")

@@ -139,7 +139,7 @@ async def test_nothing_goes_to_a_provider_because_nodes_are_down(kafka: KafkaSet
     async with with_provider(kafka, provider, node_wait_seconds=0.2) as client:
         for model in ("policy", "default", None):
             assert (await client.chat(model=model))[0] == 503
-        assert await client.get("/ready") == (200, {"ready": True, "nodes_live": 0})
+        assert await client.get("/ready") == (200, {"ready": True, "nodes_live": 0, "recording": True})
         anthropic = {"model": "o3", "max_tokens": 9, "messages": MESSAGES}
         assert (await client.post("/v1/messages/count_tokens", anthropic))[0] == 400
         assert (await client.post("/v1/messages", anthropic))[0] == 200

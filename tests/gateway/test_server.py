@@ -35,7 +35,7 @@ async def test_a_key_is_asked_for_everywhere_but_on_health_and_metrics(kafka: Ka
             assert (await client.get("/registry/subjects", headers))[0] == 401
         assert (await client.get("/healthz")) == (200, {"ok": True})
         assert (await client.get("/health")) == (200, {"status": "ok"})
-        assert (await client.get("/ready")) == (200, {"ready": True, "nodes_live": 1})
+        assert (await client.get("/ready")) == (200, {"ready": True, "nodes_live": 1, "recording": True})
         async with client.http.get(f"{client.url}/metrics") as answer:
             assert answer.status == 200
         openai = client.openai()
