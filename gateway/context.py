@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from clawstream.gateway.blobs import Blobs
 from clawstream.gateway.continuing import Continuations
 from clawstream.gateway.errors import too_many
 from clawstream.gateway.follow import Nodes, Versions
@@ -28,6 +29,7 @@ from clawstream.gateway.settings import GatewaySettings
 from clawstream.gateway.tenants import Tenants
 from clawstream.gateway.trajectories import Trajectories
 from clawstream.schemas import new_id
+from clawstream.streams.blobs import BlobStore
 from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.tail import Tail
@@ -110,6 +112,7 @@ def assemble(
     prefixes = PrefixStore(settings.prefix_tokens, settings.prefix_steps)
     seen = Seen(settings.max_trajectories)
     writer = new_id()
+    blobs = Blobs(BlobStore(kafka.blob_url), settings.blob_bytes, settings.seal_seconds) if kafka.blob_url else None
     ledger = Ledger(producer, settings.seal_seconds, writer)
     handover = None
     if tail is not None:
@@ -127,7 +130,7 @@ def assemble(
         seen=seen,
         tenants=Tenants(settings),
         ledger=ledger,
-        sealer=Sealer(ledger, prefixes, serves_unrecorded=settings.outage == "serve"),
+        sealer=Sealer(ledger, prefixes, blobs, serves_unrecorded=settings.outage == "serve"),
         retries=Retries(settings.retry_mib * 1024 * 1024, settings.retry_seconds, settings.retry_grace_seconds),
         node_client=NodeClient(settings, nodes, session, provider),
         provider=provider,

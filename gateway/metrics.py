@@ -22,6 +22,7 @@ UNACKNOWLEDGED = Gauge(
     "clawstream_gateway_unacknowledged_records", "Records that wait for Kafka", multiprocess_mode="liveall"
 )
 RECORDING = Gauge("clawstream_gateway_recording", "0 while Kafka acknowledges nothing", multiprocess_mode="liveall")
+BLOB_BYTES = Counter("clawstream_gateway_blob_bytes", "Content parts that steps refer to, each time they do")
 NODE_RETRIES = Counter("clawstream_gateway_node_retries", "Calls that had to go to another node", ["node"])
 IN_FLIGHT = Gauge("clawstream_gateway_in_flight", "Model calls under way", multiprocess_mode="liveall")
 NODES_LIVE = Gauge("clawstream_gateway_nodes_live", "Nodes to which calls may go", multiprocess_mode="liveall")

@@ -6,8 +6,9 @@ Invariant: a sealed step's prefix was sealed before it, and nothing goes on from
 import time
 
 from clawstream.gateway.answer import Answer
+from clawstream.gateway.blobs import Blobs
 from clawstream.gateway.errors import ApiError
-from clawstream.gateway.history import answer_message
+from clawstream.gateway.history import answer_message, has_media
 from clawstream.gateway.integrity import Ended, is_exact
 from clawstream.gateway.ledger import NOT_RECORDED, Ledger
 from clawstream.gateway.metrics import (
@@ -28,9 +29,10 @@ from clawstream.topics import STEPS
 class Sealer:
     """Records calls."""
 
-    def __init__(self, ledger: Ledger, prefixes: PrefixStore, *, serves_unrecorded: bool) -> None:
-        """``serves_unrecorded``: calls are answered also while Kafka is out."""
-        self._ledger, self._prefixes = ledger, prefixes
+    def __init__(self, ledger: Ledger, prefixes: PrefixStore, blobs: Blobs | None, *, serves_unrecorded: bool) -> None:
+        """``blobs``: ``None``: steps keep all content; ``serves_unrecorded``: calls are answered also while Kafka is
+        out."""
+        self._ledger, self._prefixes, self._blobs = ledger, prefixes, blobs
         self.serves_unrecorded = serves_unrecorded
 
     async def seal(self, call: Call, answer: Answer, node: NodeStatus, ended: Ended | None = None) -> bool:
@@ -44,7 +46,7 @@ class Sealer:
         sampled = Sampled(answer=answer, prompt=prompt, node=node, ended=ended)
         step, flaw = step_of(call, sampled, stored)
         started = time.perf_counter()
-        if not await self._record(step):
+        if not await self._record(step, has_media(call.asked.messages)):
             return False
         SEAL_SECONDS.observe(time.perf_counter() - started)
         STEPS_RECORDED.labels(step.turn_type, "no" if step.prompt_prefix is None else "yes").inc()
@@ -58,12 +60,14 @@ class Sealer:
             self._remember(call, answer, step, prompt)
         return True
 
-    async def _record(self, step: Step) -> bool:
-        if self.serves_unrecorded and self._ledger.is_out:
-            self._ledger.offer(STEPS, step)
-            UNRECORDED.labels("served").inc()
-            return False
+    async def _record(self, step: Step, has_media: bool) -> bool:
         try:
+            if has_media and self._blobs is not None:
+                step = await self._blobs.apart(step)
+            if self.serves_unrecorded and self._ledger.is_out:
+                self._ledger.offer(STEPS, step)
+                UNRECORDED.labels("served").inc()
+                return False
             await self._ledger.write(STEPS, step)
         except ApiError as error:
             served = self.serves_unrecorded and error.code == NOT_RECORDED

@@ -51,6 +51,11 @@ class GatewaySettings(Section):
     upstream_models: str = Field(
         default="", description="comma-separated model names (or patterns with *) whose calls go to the provider"
     )
+    blob_bytes: int = Field(
+        default=16 * 1024,
+        ge=256,
+        description="a content part (image, audio, file) of so many is kept at kafka.blob_url",
+    )
     reward_url: str | None = Field(
         default=None, description="service to which /compute_reward is passed on; without one it is answered 503"
     )

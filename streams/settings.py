@@ -44,6 +44,10 @@ class KafkaSettings(Section):
     topic_prefix: str = Field(
         default="", description="put before every topic and group, so that pipelines can share a cluster"
     )
+    blob_url: str = Field(
+        default="runs/blobs",
+        description="folder, or URL of an object store, beside the log: keeps large content parts; empty: steps do",
+    )
     max_record_bytes: int = Field(
         default=8 * 1024 * 1024, ge=1024, description="largest record that is produced, in bytes"
     )

@@ -77,7 +77,7 @@ class FakeNode:
 @contextlib.asynccontextmanager
 async def running(node: FakeNode) -> AsyncIterator[FakeNode]:
     """``node`` on a free port."""
-    app = web.Application()
+    app = web.Application(client_max_size=1 << 26)
     app.router.add_route("*", "/{tail:.*}", node.answer)
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
