@@ -16,7 +16,7 @@ from clawstream.gateway.dialects.completions import CompletionsExchange
 from clawstream.gateway.dialects.generate import GenerateExchange
 from clawstream.gateway.dialects.messages import MessagesExchange
 from clawstream.gateway.dialects.responses import ResponsesExchange
-from clawstream.gateway.middleware import authorised, counted, worded
+from clawstream.gateway.middleware import authorised, bounded, counted, worded
 from clawstream.gateway.statements import feedback
 from clawstream.gateway.submit import submit_steps
 
@@ -29,7 +29,9 @@ _BASES = (
 
 def make_app(gateway: Gateway) -> web.Application:
     """The application that serves ``gateway``."""
-    app = web.Application(middlewares=[counted, worded, authorised], client_max_size=gateway.settings.max_body_bytes)
+    app = web.Application(
+        middlewares=[counted, worded, authorised, bounded], client_max_size=gateway.settings.max_body_bytes
+    )
     app[GATEWAY] = gateway
     routes = [
         web.get("/healthz", status.healthz),

@@ -28,7 +28,7 @@ from clawstream.gateway.integrity import Ended
 from clawstream.gateway.node_stream import NodeStream
 from clawstream.gateway.ownership import may_use
 from clawstream.gateway.reading import read_object
-from clawstream.gateway.record import Call
+from clawstream.gateway.record import Call, tokens_used
 from clawstream.gateway.retries import Logical, in_own_trajectory, logical_call
 from clawstream.gateway.runs import Run
 from clawstream.schemas import new_id, now
@@ -58,7 +58,7 @@ async def _answer(request: web.Request, dialect: Dialect) -> web.StreamResponse:
     logical = logical_call(request.path, body, request.headers, caller, named=named)
     run = gateway.retries.join(logical) if logical is not None else None
     if run is not None:
-        with gateway.place():
+        with gateway.place(caller.tenant):
             return await _tell(request, gateway, run, asked, _REPLAYED)
     if logical is not None and not named:
         caller = in_own_trajectory(caller, body)
@@ -106,7 +106,8 @@ async def _call(gateway: Gateway, caller: Caller, exchange: Exchange, run: Run) 
     asked, received_at = exchange.asked, now()
     if not gateway.sealer.serves_unrecorded:
         gateway.ledger.check()
-    with gateway.place():
+    gateway.quotas.check_tokens(caller.tenant)
+    with gateway.place(caller.tenant):
         await may_use(gateway, caller.tenant, caller.trajectory_id)
         gateway.trajectories.admit(caller.scope, caller.channel, time.monotonic(), trains=caller.turn_type == "main")
         gateway.seen.note(caller.tenant, caller.trajectory_id, caller.group_id)
@@ -149,6 +150,7 @@ async def _take(
 
     async def seal(ended: Ended | None = None) -> bool:
         answers.settle()
+        gateway.quotas.charge(calls[0].caller.tenant, tokens_used(answers.each))
         pairs = zip(calls, answers.each, strict=True)
         return all(
             await asyncio.gather(*(gateway.sealer.seal(call, answer, stream.node, ended) for call, answer in pairs))

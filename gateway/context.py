@@ -11,6 +11,7 @@ import aiohttp
 from aiohttp import web
 
 from clawstream.gateway.blobs import Blobs
+from clawstream.gateway.bodies import Bodies
 from clawstream.gateway.continuing import Continuations
 from clawstream.gateway.errors import too_many
 from clawstream.gateway.follow import Nodes, Versions
@@ -21,6 +22,7 @@ from clawstream.gateway.node import NodeClient
 from clawstream.gateway.pacing import Pace
 from clawstream.gateway.prefix import PrefixStore
 from clawstream.gateway.provider import Provider, provider_of
+from clawstream.gateway.quotas import Quotas
 from clawstream.gateway.retries import Retries
 from clawstream.gateway.reward_service import RewardService
 from clawstream.gateway.sealing import Sealer
@@ -51,6 +53,8 @@ class Gateway:
     trajectories: Trajectories
     seen: Seen
     tenants: Tenants
+    quotas: Quotas
+    bodies: Bodies
     ledger: Ledger
     sealer: Sealer
     retries: Retries
@@ -62,14 +66,15 @@ class Gateway:
     _later: set[asyncio.Task[Any]] = field(default_factory=set)
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """Hold one of the places for calls. Raises ``ApiError`` 429 when there is none."""
+    def place(self, tenant: str) -> Iterator[None]:
+        """Hold one of the places for calls, and of the tenant's. Raises ``ApiError`` 429 when there is none."""
         if self.in_flight >= self.settings.max_in_flight:
             raise too_many(f"{self.in_flight} calls are under way, as many as this gateway takes", "busy")
         self.in_flight += 1
         IN_FLIGHT.set(self.in_flight)
         try:
-            yield
+            with self.quotas.in_flight(tenant):
+                yield
         finally:
             self.in_flight -= 1
             IN_FLIGHT.set(self.in_flight)
@@ -111,7 +116,7 @@ def assemble(
     )
     prefixes = PrefixStore(settings.prefix_tokens, settings.prefix_steps)
     seen = Seen(settings.max_trajectories)
-    writer = new_id()
+    writer, tenants = new_id(), Tenants(settings)
     blobs = Blobs(BlobStore(kafka.blob_url), settings.blob_bytes, settings.seal_seconds) if kafka.blob_url else None
     ledger = Ledger(producer, settings.seal_seconds, writer)
     handover = None
@@ -128,7 +133,9 @@ def assemble(
         continuations=Continuations(prefixes, handover, provider),
         trajectories=Trajectories(pace, settings.max_trajectories, lambda: versions.newest),
         seen=seen,
-        tenants=Tenants(settings),
+        tenants=tenants,
+        quotas=Quotas(tenants.entry, settings.workers),
+        bodies=Bodies(settings.bodies_mib * 1024 * 1024, settings.max_body_bytes, settings.body_seconds),
         ledger=ledger,
         sealer=Sealer(ledger, prefixes, blobs, serves_unrecorded=settings.outage == "serve"),
         retries=Retries(settings.retry_mib * 1024 * 1024, settings.retry_seconds, settings.retry_grace_seconds),

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from clawstream.gateway.chat_request import read_chat
-from clawstream.gateway.context import GATEWAY
+from clawstream.gateway.context import GATEWAY, TENANT_KEY
 from clawstream.gateway.dialects.messages_request import chat_body, tokenizer_body
 from clawstream.gateway.reading import read_object
 
@@ -13,6 +13,6 @@ async def count_tokens(request: web.Request) -> web.Response:
     gateway = request.app[GATEWAY]
     chat = chat_body(read_object(await request.read()), counting=True)
     asked = read_chat(chat)
-    with gateway.place():
+    with gateway.place(request[TENANT_KEY]):
         count = await gateway.node_client.count_tokens(asked.model, tokenizer_body(chat))
     return web.json_response({"input_tokens": count})

@@ -10,6 +10,7 @@ import time
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from clawstream.gateway.bodies import said_bytes
 from clawstream.gateway.context import GATEWAY, TENANT_KEY
 from clawstream.gateway.errors import INVALID, UNAVAILABLE, ApiError, anthropic_error
 from clawstream.gateway.metrics import REQUEST_SECONDS, REQUESTS
@@ -59,8 +60,23 @@ async def worded(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def authorised(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Ask for a key where there are keys: as a bearer token, or as Anthropic's client sends it."""
     if request.path not in _OPEN:
-        request[TENANT_KEY] = request.app[GATEWAY].tenants.of(request.headers)
+        gateway = request.app[GATEWAY]
+        request[TENANT_KEY] = tenant = gateway.tenants.of(request.headers)
+        gateway.quotas.request(tenant)
     return await handler(request)
+
+
+@web.middleware
+async def bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Read the body of a request that leads somewhere, once there is room for it."""
+    if not request.body_exists or request.match_info.http_exception is not None:
+        return await handler(request)
+    bodies, size, most = request.app[GATEWAY].bodies, said_bytes(request), request.client_max_size
+    if size is not None and size > most:
+        raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=size)
+    with bodies.room(size):
+        await bodies.read(request)
+        return await handler(request)
 
 
 def _sentence(request: web.Request, error: web.HTTPException) -> str:

@@ -4,6 +4,7 @@ Invariant: all of it is known when it is written; nothing in a step is filled in
 knows (see ``trajectories.py``); the channel of the trajectory's ``opened`` feedback overrules it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -91,6 +92,12 @@ def step_of(call: Call, sampled: Sampled, stored: Stored) -> tuple[Step, Flaw | 
         untrainable_reason=flaw.reason if flaw else None,
     )
     return step, flaw
+
+
+def tokens_used(answers: Sequence[Answer]) -> int:
+    """Tokens of one call: its prompt, and all of its answers."""
+    prompt = _count(answers[0], "prompt_tokens", len(answers[0].prompt_ids or ()))
+    return prompt + sum(_count(answer, "completion_tokens", len(answer.token_ids)) for answer in answers)
 
 
 def _count(answer: Answer, key: str, otherwise: int) -> int:

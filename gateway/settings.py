@@ -27,6 +27,10 @@ class GatewaySettings(Section):
     max_body_bytes: int = Field(
         default=6 * 1024 * 1024, ge=1024, description="largest request body; keep it below kafka.max_record_bytes"
     )
+    bodies_mib: int = Field(
+        default=256, ge=1, description="request bodies that are read and answered at one time; more are answered 429"
+    )
+    body_seconds: float = Field(default=60.0, gt=0, description="time in which a request's body must arrive")
     node_seconds: float = Field(default=30.0, gt=0, description="a node is live for so long after its last heartbeat")
     node_wait_seconds: float = Field(
         default=10.0, ge=0, description="how long a call waits for a live node before it is answered 503"

@@ -30,7 +30,7 @@ async def submit_steps(request: web.Request) -> web.Response:
     channel = checked(request.query.get("channel", TRAIN), "channel")
     steps = read_steps(read_object(await request.read()), tenant)
     gateway.ledger.check()
-    with gateway.place():
+    with gateway.place(tenant):
         trajectories = by_trajectory(steps)
         await asyncio.gather(*(may_use(gateway, tenant, each) for each in trajectories))
         for trajectory_id, each in trajectories.items():

@@ -22,6 +22,40 @@ from tests.gateway.samples import answer_data
 
 pytestmark = pytest.mark.kafka
 
+DEV_MODE = (
+    *("pause", "resume", "is_paused", "collective_rpc", "sleep", "wake_up", "is_sleeping", "reset_prefix_cache"),
+    *("server_info", "update_weights", "init_weight_transfer_engine", "start_profile", "v1/load_lora_adapter"),
+    *(
+        "get_world_size",
+        "scale_elastic_ep",
+        "abort_requests",
+        "tokenize",
+        "detokenize",
+        "load",
+        "version",
+        "invocations",
+    ),
+)
+DISGUISES = (
+    "/v1/../{}",
+    "/v1/%2e%2e/{}",
+    "/v1/%2E%2E%2F{}",
+    "/v1/..%2f{}",
+    "/v1//{}",
+    "//{}",
+    "/./{}",
+    "/%2f{}",
+    "/v1/chat/completions/../../../{}",
+    "/v1/chat/completions%2f..%2f..%2f{}",
+    "/v1/chat/completions/{}",
+    "/v1/chat/completions;/{}",
+    "/t/g/v1/chat/../../{}",
+    "/v1/models/../../{}",
+    "/v1/models/..%2f..%2f{}",
+    "/%2e%2e/%2e%2e/v1/{}",
+    "/v1\\..\\{}",
+    "http://127.0.0.1/{}",
+)
 KEY = {"Authorization": "Bearer secret"}
 
 
@@ -87,8 +121,13 @@ async def test_no_other_endpoint_of_a_node_is_called(kafka: KafkaSettings) -> No
     async with gateway(kafka, node) as client:
         await client.chat()
         await client.get("/v1/models")
-        for path in ("/v1/pause", "/collective_rpc", "/t/g/v1/collective_rpc", "/t/../collective_rpc/x/v1/pause"):
-            assert (await client.post(path, {}))[0] == 404
+        for name in DEV_MODE:
+            for path in (f"/{name}", f"/v1/{name}", f"/t/g/{name}", f"/t/g/v1/{name}", f"/t/../{name}/x/v1/{name}"):
+                assert (await client.post(path, {}))[0] == 404
+            for path in DISGUISES:
+                for method in ("GET", "POST"):
+                    status = await raw_status(client.url, method, path.format(name))
+                    assert status in (400, 404, 405), (method, path, status)
     assert set(node.paths) == {"/v1/chat/completions"}
 
 
@@ -142,6 +181,18 @@ async def test_kill_9_loses_no_answered_call(kafka: KafkaSettings, after_done: b
     recorded = [step.step_id for step in await asyncio.to_thread(read_all, kafka, STEPS)]
     assert len(recorded) == len(set(recorded))
     assert set(answered) <= set(recorded)
+
+
+async def raw_status(url: str, method: str, path: str) -> int:
+    """The status of a request whose path is sent as it is written here."""
+    host, port = url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}"
+        writer.write(head.encode())
+        return int((await reader.read()).split()[1])
+    finally:
+        writer.close()
 
 
 _MAIN = """

@@ -1,0 +1,57 @@
+"""Request bodies: read only while there is room for them, and within a time.
+
+Invariant: bodies that are being read or answered take ``max_bytes`` of memory at most, as they come over the wire. Each
+counts as what it says it is, from before its first byte is read until its request is over; one that does not say, or is
+compressed, as the largest.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+
+from aiohttp import web
+
+from clawstream.gateway.errors import ApiError, too_many
+from clawstream.gateway.metrics import BODY_BYTES
+
+_LEAST_BYTES = 16 * 1024  # what a request costs besides
+
+
+class Bodies:
+    """Room for bodies."""
+
+    def __init__(self, max_bytes: int, max_body_bytes: int, seconds: float) -> None:
+        """``max_bytes``: for all; ``max_body_bytes``: for one; ``seconds``: in which one must arrive."""
+        self._max_bytes, self._max_body_bytes, self._seconds = max(max_bytes, max_body_bytes), max_body_bytes, seconds
+        self.held_bytes = 0
+
+    @contextlib.contextmanager
+    def room(self, byte_count: int | None) -> Iterator[None]:
+        """Hold room for a body that says it has ``byte_count``. Raises ``ApiError`` 429 when there is none."""
+        counted = min(max(self._max_body_bytes if byte_count is None else byte_count, _LEAST_BYTES), self._max_bytes)
+        if self.held_bytes + counted > self._max_bytes:
+            said = f"{self.held_bytes} bytes of requests are being read and answered, as many as there is room for"
+            raise too_many(said, "busy")
+        self._hold(counted)
+        try:
+            yield
+        finally:
+            self._hold(-counted)
+
+    async def read(self, request: web.Request) -> None:
+        """Read the body, which the request keeps. Raises ``ApiError`` 408 when it does not arrive in time."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                await request.read()
+        except TimeoutError as error:
+            said = f"the request's body did not arrive within {self._seconds:g} s"
+            raise ApiError(408, said, code="body_timeout") from error
+
+    def _hold(self, byte_count: int) -> None:
+        self.held_bytes += byte_count
+        BODY_BYTES.set(self.held_bytes)
+
+
+def said_bytes(request: web.Request) -> int | None:
+    """How many bytes the body will have in memory, where the request says so."""
+    return None if request.headers.get("Content-Encoding") else request.content_length
