@@ -109,7 +109,13 @@ async def _call(gateway: Gateway, caller: Caller, exchange: Exchange, run: Run) 
     gateway.quotas.check_tokens(caller.tenant)
     with gateway.place(caller.tenant):
         await may_use(gateway, caller.tenant, caller.trajectory_id)
-        gateway.trajectories.admit(caller.scope, caller.channel, time.monotonic(), trains=caller.turn_type == "main")
+        gateway.trajectories.admit(
+            caller.scope,
+            caller.channel,
+            time.monotonic(),
+            trains=caller.turn_type == "main",
+            is_open=gateway.is_open(caller.scope),
+        )
         gateway.seen.note(caller.tenant, caller.trajectory_id, caller.group_id)
         channel = caller.channel or gateway.trajectories.channel(caller.scope)
         plan = await gateway.continuations.plan(caller.scope, asked)

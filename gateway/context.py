@@ -79,6 +79,10 @@ class Gateway:
             self.in_flight -= 1
             IN_FLIGHT.set(self.in_flight)
 
+    def is_open(self, scope: str) -> bool:
+        """Has another process, or this one before its start, recorded steps of the trajectory?"""
+        return self.handover is not None and self.handover.holds(scope)
+
     def later(self, work: Coroutine[Any, Any, Any]) -> None:
         """Do ``work`` although nobody waits for it any more."""
         task = asyncio.create_task(work)

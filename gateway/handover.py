@@ -58,6 +58,9 @@ class Others:
                 _, dropped = self._steps.popitem(last=False)
                 self._bytes -= sum(map(len, dropped))
 
+    def __contains__(self, scope: str) -> bool:
+        return scope in self._steps
+
     def take(self, scope: str) -> list[bytes]:
         """The trajectory's records in the order of the log; they are the caller's now."""
         with self._lock:
@@ -89,6 +92,10 @@ class Handover:
             async with asyncio.timeout(_READ_BACK_SECONDS):
                 for partition, end in (await self._tail.ends()).items():
                     await self._reach(partition, end)
+
+    def holds(self, scope: str) -> bool:
+        """Have others written steps of the trajectory that are not taken in yet?"""
+        return scope in self._others
 
     def learn(self, scope: str) -> bool:
         """Take in what was written of the trajectory in ``scope``; was there anything?"""

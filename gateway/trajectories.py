@@ -26,14 +26,23 @@ class Trajectories:
         """The channel as far as it is known here."""
         return self._channels.get(trajectory_id, TRAIN)
 
-    def admit(self, trajectory_id: str, channel: str | None, now_seconds: float, *, trains: bool = True) -> None:
+    def admit(
+        self,
+        trajectory_id: str,
+        channel: str | None,
+        now_seconds: float,
+        *,
+        trains: bool = True,
+        is_open: bool = False,
+    ) -> None:
         """Note that the trajectory is used, in ``channel`` where one is named. Raises ``ApiError`` 429 when opening it
-        would be too fast; then nothing is noted. ``trains``: False for a call that never trains.
+        would be too fast; then nothing is noted. ``trains``: False for a call that never trains;
+        ``is_open``: it was opened elsewhere, and is not refused in its midst.
         """
         wanted = channel or self.channel(trajectory_id)
         if wanted != TRAIN:
             self._openings.pop(trajectory_id, None)
-        elif trains and trajectory_id not in self._channels:
+        elif trains and not is_open and trajectory_id not in self._channels:
             self._take_place(trajectory_id, now_seconds)
         if trains or trajectory_id in self._channels:
             self._channels[trajectory_id] = wanted

@@ -5,6 +5,9 @@ import pytest
 from clawstream.gateway.errors import ApiError
 from clawstream.gateway.pacing import Opening, Pace, counts, wait_seconds
 from clawstream.gateway.trajectories import Trajectories
+from clawstream.streams.settings import KafkaSettings
+from tests.gateway.fake_node import FakeNode
+from tests.gateway.harness import gateway, until
 
 PACE = Pace(trajectories_per_version=2, max_policy_lag=1, pace_seconds=60.0)
 
@@ -85,3 +88,23 @@ def test_memory_is_bounded() -> None:
         kept.admit(f"v{number}", "val", 0.0)
     assert kept.channel("v9") == "val"
     assert kept.channel("v0") == "train"
+
+
+@pytest.mark.kafka
+async def test_pacing_refuses_openings_and_neither_other_channels_nor_what_is_open(kafka: KafkaSettings) -> None:
+    pace = {"trajectories_per_version": 1, "max_policy_lag": 0}
+    async with gateway(kafka, FakeNode(), **pace) as one, gateway(kafka, FakeNode(), **pace) as two:
+        assert (await one.chat("/t/g/v1"))[0] == 200
+        assert (await two.chat("/u/g/v1"))[0] == 200
+        for _ in range(3):
+            status, headers, body = await two.chat("/v/g/v1")
+            assert (status, body["error"]["code"], headers["Retry-After"]) == (429, "paced", "1")
+            assert (await two.chat("/w/g/v1", {"X-Turn-Type": "side"}))[0] == 200
+            assert (await two.chat("/w/g/v1"))[0] == 429
+            assert (await two.chat("/v1", {"X-ClawStream-Channel": "live"}))[0] == 200
+            assert (await two.post("/x/g/v1/register_trajectory", {"channel": "live"}))[0] == 200
+            assert (await two.chat("/x/g/v1"))[0] == 200
+            assert (await two.chat("/u/g/v1"))[0] == 200
+        await until(lambda: two.gateway.is_open("t"))
+        assert (await two.chat("/t/g/v1"))[0] == 200
+        assert (await two.chat("/t/g/v1"))[0] == 200
