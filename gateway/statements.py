@@ -114,15 +114,15 @@ async def record_all(gateway: Gateway, tenant: str, statements: list[Statement])
 
 
 def answer(results: list[dict[str, Any] | ApiError], extra: Mapping[str, Any] | None = None) -> web.Response:
-    """200 when all were recorded; else the first error, with what became of each in ``results``."""
+    """200 when all were recorded; else the first error that may pass, or the first, with what became of each in
+    ``results``."""
     errors = [each for each in results if isinstance(each, ApiError)]
     said = [{"status": "error"} | json.loads(each.body) if isinstance(each, ApiError) else each for each in results]
     if not errors:
         return web.json_response({"status": "ok", "results": said} | dict(extra or {}))
-    worst = errors[0]
-    return web.json_response(
-        json.loads(worst.body) | {"results": said}, status=worst.status, headers={"Retry-After": "1"}
-    )
+    worst = next((each for each in errors if each.retry_after_seconds is not None), errors[0])
+    retry = {name: value for name, value in worst.headers.items() if name == "Retry-After"}
+    return web.json_response(json.loads(worst.body) | {"results": said}, status=worst.status, headers=retry)
 
 
 async def _record(gateway: Gateway, tenant: str, statement: Statement, known: bool) -> dict[str, Any]:

@@ -106,9 +106,9 @@ async def test_what_kafka_does_not_take_is_said_of_each(kafka: KafkaSettings) ->
     async with gateway(small) as client:
         status, headers, answer = await client.post(PATH, {"statements": statements})
         await client.feedback(1)
-    assert (status, headers["Retry-After"], answer["error"]["code"]) == (503, "1", "not_recorded")
+    assert (status, headers.get("Retry-After"), answer["error"]["code"]) == (413, None, "not_recordable")
     assert [each["status"] for each in answer["results"]] == ["ok", "error"]
-    assert answer["results"][1]["error"]["code"] == "not_recorded"
+    assert answer["results"][1]["error"]["code"] == "not_recordable"
 
 
 async def test_curation_in_claw_r1s_words(kafka: KafkaSettings) -> None:
