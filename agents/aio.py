@@ -12,7 +12,7 @@ it, so that what failed never counts as completed. Every call is tried again, un
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar, Unpack
 
 import httpx
 
@@ -20,7 +20,7 @@ from clawstream.agents import calls
 from clawstream.agents.answers import ChatAnswer, Generation, SampledStep
 from clawstream.agents.calls import Call
 from clawstream.agents.errors import AgentError
-from clawstream.agents.place import DEFAULT_BASE_URL, DEFAULT_CHANNEL, Place, new_name
+from clawstream.agents.place import DEFAULT_BASE_URL, Options, place_of
 from clawstream.agents.retrying import Patience, Trouble
 from clawstream.agents.spares import Spares
 from clawstream.agents.standing import Standing, reason_of
@@ -141,29 +141,10 @@ class AsyncGateway:
         self._clients = Spares(lambda: httpx.AsyncClient(**options))
 
     def trajectory(
-        self,
-        *,
-        trajectory: str | None = None,
-        group: str | None = None,
-        group_size: int | None = None,
-        channel: str = DEFAULT_CHANNEL,
-        metadata: Mapping[str, Any] | None = None,
-        sampling: Mapping[str, Any] | None = None,
-        model: str | None = None,
-        agent: str = "",
+        self, *, trajectory: str | None = None, group: str | None = None, **options: Unpack[Options]
     ) -> AsyncTrajectory:
-        """A trajectory, opened by its ``with`` block; names that are not given are new. See ``Place``."""
-        place = Place(
-            trajectory_id=trajectory or new_name(),
-            group_id=group or new_name(),
-            group_size=group_size,
-            channel=channel,
-            metadata=metadata or {},
-            sampling=sampling or {},
-            model=model,
-            agent=agent,
-        )
-        return AsyncTrajectory(self.send, Standing(place=place), self.url)
+        """A trajectory, opened by its ``with`` block; names not given are new. For the options see ``Place``."""
+        return AsyncTrajectory(self.send, Standing(place=place_of(trajectory, group, **options)), self.url)
 
     async def models(self) -> list[str]:
         """Names of the models that are served now."""

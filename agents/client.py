@@ -11,7 +11,7 @@ failed never counts as completed. Every call is tried again, under one key, whil
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar, Unpack
 
 import httpx
 
@@ -19,7 +19,7 @@ from clawstream.agents import calls
 from clawstream.agents.answers import ChatAnswer, Generation, SampledStep
 from clawstream.agents.calls import Call
 from clawstream.agents.errors import AgentError
-from clawstream.agents.place import DEFAULT_BASE_URL, DEFAULT_CHANNEL, Place, new_name
+from clawstream.agents.place import DEFAULT_BASE_URL, Options, place_of
 from clawstream.agents.retrying import Patience, Trouble
 from clawstream.agents.spares import Spares
 from clawstream.agents.standing import Standing, reason_of
@@ -133,29 +133,10 @@ class Gateway:
         self._clients = Spares(lambda: httpx.Client(**options))
 
     def trajectory(
-        self,
-        *,
-        trajectory: str | None = None,
-        group: str | None = None,
-        group_size: int | None = None,
-        channel: str = DEFAULT_CHANNEL,
-        metadata: Mapping[str, Any] | None = None,
-        sampling: Mapping[str, Any] | None = None,
-        model: str | None = None,
-        agent: str = "",
+        self, *, trajectory: str | None = None, group: str | None = None, **options: Unpack[Options]
     ) -> Trajectory:
-        """A trajectory, opened by its ``with`` block; names that are not given are new. See ``Place``."""
-        place = Place(
-            trajectory_id=trajectory or new_name(),
-            group_id=group or new_name(),
-            group_size=group_size,
-            channel=channel,
-            metadata=metadata or {},
-            sampling=sampling or {},
-            model=model,
-            agent=agent,
-        )
-        return Trajectory(self.send, Standing(place=place), self.url)
+        """A trajectory, opened by its ``with`` block; names not given are new. For the options see ``Place``."""
+        return Trajectory(self.send, Standing(place=place_of(trajectory, group, **options)), self.url)
 
     def models(self) -> list[str]:
         """Names of the models that are served now."""

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from urllib.parse import quote
 
 DEFAULT_BASE_URL = "http://127.0.0.1:8100"
@@ -48,3 +48,19 @@ class Place:
         """Said with every call, so that a gateway which has just been started knows it too."""
         named = {"X-ClawStream-Agent": self.agent} if self.agent else {}
         return {"X-ClawStream-Channel": self.channel} | named
+
+
+class Options(TypedDict, total=False):
+    """The fields of ``Place`` other than its names."""
+
+    group_size: int | None
+    channel: str
+    metadata: Mapping[str, Any]
+    sampling: Mapping[str, Any]
+    model: str | None
+    agent: str
+
+
+def place_of(trajectory: str | None, group: str | None, **options: Unpack[Options]) -> Place:
+    """A place; names that are not given are new."""
+    return Place(trajectory_id=trajectory or new_name(), group_id=group or new_name(), **options)

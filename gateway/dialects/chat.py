@@ -46,20 +46,25 @@ class ChatExchange:
 
 def completion(answers: Answers, wants: Wants) -> dict[str, Any]:
     """The whole ``chat.completion``, as if it had not been streamed."""
+    choices = [_choice(index, answer, wants) for index, answer in enumerate(answers.each)]
+    whole = whole_answer("chat.completion", answers, choices)
+    if wants.token_ids:
+        whole["prompt_token_ids"] = answers.first.prompt_ids
+    return whole
+
+
+def whole_answer(kind: str, answers: Answers, choices: list[dict[str, Any]]) -> dict[str, Any]:
+    """An answer that is not streamed, as OpenAI has it around the ``choices`` of either of its completions."""
     first = answers.first
     whole: dict[str, Any] = {
         "id": first.id,
-        "object": "chat.completion",
+        "object": kind,
         "created": first.created,
         "model": first.model,
-        "choices": [_choice(index, answer, wants) for index, answer in enumerate(answers.each)],
+        "choices": choices,
         "usage": answers.usage,
     }
-    if first.system_fingerprint is not None:
-        whole["system_fingerprint"] = first.system_fingerprint
-    if wants.token_ids:
-        whole["prompt_token_ids"] = first.prompt_ids
-    return whole
+    return whole if first.system_fingerprint is None else whole | {"system_fingerprint": first.system_fingerprint}
 
 
 def _choice(index: int, answer: Answer, wants: Wants) -> dict[str, Any]:

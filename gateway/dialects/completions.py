@@ -12,7 +12,7 @@ from clawstream.gateway.answer import Answer
 from clawstream.gateway.answers import Answers
 from clawstream.gateway.chat_request import COMPLETIONS, Asked, ChatRequest, Wants, request_of
 from clawstream.gateway.chunks import Chunk
-from clawstream.gateway.dialects.chat import DONE
+from clawstream.gateway.dialects.chat import DONE, whole_answer
 from clawstream.gateway.errors import ApiError, invalid
 from clawstream.gateway.reading import shaped
 from clawstream.gateway.sse import event
@@ -46,18 +46,8 @@ class CompletionsExchange:
 
     def whole(self, answers: Answers) -> bytes:
         """The ``text_completion``."""
-        wants, first = self.asked.wants, answers.first
-        whole: dict[str, Any] = {
-            "id": first.id,
-            "object": "text_completion",
-            "created": first.created,
-            "model": first.model,
-            "choices": [_choice(index, answer, wants) for index, answer in enumerate(answers.each)],
-            "usage": answers.usage,
-        }
-        if first.system_fingerprint is not None:
-            whole["system_fingerprint"] = first.system_fingerprint
-        return msgspec.json.encode(whole)
+        choices = [_choice(index, answer, self.asked.wants) for index, answer in enumerate(answers.each)]
+        return msgspec.json.encode(whole_answer("text_completion", answers, choices))
 
     def broken(self, error: ApiError) -> bytes:
         """The error, and no ``[DONE]``."""
