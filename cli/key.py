@@ -2,7 +2,7 @@
 
 import click
 
-from clawstream.gateway.keys import digest_of, new_key
+from clawstream.gateway.callers.keys import digest_of, new_key
 
 
 @click.command("key")

@@ -5,20 +5,20 @@ Invariant: no route leads to an endpoint of a node other than chat completions, 
 
 from aiohttp import web
 
-from clawstream.gateway import lifecycle, models, registry, status
-from clawstream.gateway.calls import answering
-from clawstream.gateway.compute_reward import compute_reward
 from clawstream.gateway.context import GATEWAY, Gateway
-from clawstream.gateway.count_tokens import count_tokens
-from clawstream.gateway.curation import curate
 from clawstream.gateway.dialects.chat import ChatExchange
 from clawstream.gateway.dialects.completions import CompletionsExchange
 from clawstream.gateway.dialects.generate import GenerateExchange
 from clawstream.gateway.dialects.messages import MessagesExchange
 from clawstream.gateway.dialects.responses import ResponsesExchange
 from clawstream.gateway.middleware import authorised, bounded, counted, worded
-from clawstream.gateway.statements import feedback
-from clawstream.gateway.submit import submit_steps
+from clawstream.gateway.routes import lifecycle, models, registry, status
+from clawstream.gateway.routes.calls import answering
+from clawstream.gateway.routes.compute_reward import compute_reward
+from clawstream.gateway.routes.count_tokens import count_tokens
+from clawstream.gateway.routes.curation import curate
+from clawstream.gateway.routes.statements import feedback
+from clawstream.gateway.routes.submit import submit_steps
 
 _BASES = (
     "/v1",  # trajectory and group in headers

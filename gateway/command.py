@@ -17,12 +17,12 @@ from typing import Any, cast
 from aiohttp import web
 
 from clawstream.gateway.app import make_app
+from clawstream.gateway.callers.tenants import Tenants
 from clawstream.gateway.context import Gateway, assemble
-from clawstream.gateway.follow import follow
-from clawstream.gateway.node import node_session
-from clawstream.gateway.provider import provider_of
 from clawstream.gateway.settings import GatewaySettings
-from clawstream.gateway.tenants import Tenants
+from clawstream.gateway.upstreams.follow import follow
+from clawstream.gateway.upstreams.node import node_session
+from clawstream.gateway.upstreams.provider import provider_of
 from clawstream.gateway.workers import run_workers
 from clawstream.schemas import NodeStatus, WeightVersion
 from clawstream.streams.consumer import Follower

@@ -10,26 +10,26 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from clawstream.gateway.blobs import Blobs
-from clawstream.gateway.bodies import Bodies
-from clawstream.gateway.continuing import Continuations
+from clawstream.gateway.callers.bodies import Bodies
+from clawstream.gateway.callers.quotas import Quotas
+from clawstream.gateway.callers.tenants import Tenants
+from clawstream.gateway.calls.retries import Retries
+from clawstream.gateway.calls.sealing import Sealer
 from clawstream.gateway.errors import too_many
-from clawstream.gateway.follow import Nodes, Versions
-from clawstream.gateway.handover import Handover, Others
-from clawstream.gateway.ledger import Ledger
+from clawstream.gateway.log.blobs import Blobs
+from clawstream.gateway.log.ledger import Ledger
 from clawstream.gateway.metrics import IN_FLIGHT
-from clawstream.gateway.node import NodeClient
-from clawstream.gateway.pacing import Pace
-from clawstream.gateway.prefix import PrefixStore
-from clawstream.gateway.provider import Provider, provider_of
-from clawstream.gateway.quotas import Quotas
-from clawstream.gateway.retries import Retries
-from clawstream.gateway.reward_service import RewardService
-from clawstream.gateway.sealing import Sealer
-from clawstream.gateway.seen import Seen
 from clawstream.gateway.settings import GatewaySettings
-from clawstream.gateway.tenants import Tenants
-from clawstream.gateway.trajectories import Trajectories
+from clawstream.gateway.tokens.prefix import PrefixStore
+from clawstream.gateway.trajectories.continuing import Continuations
+from clawstream.gateway.trajectories.handover import Handover, Others
+from clawstream.gateway.trajectories.memory import Trajectories
+from clawstream.gateway.trajectories.pacing import Pace
+from clawstream.gateway.trajectories.seen import Seen
+from clawstream.gateway.upstreams.follow import Nodes, Versions
+from clawstream.gateway.upstreams.node import NodeClient
+from clawstream.gateway.upstreams.provider import Provider, provider_of
+from clawstream.gateway.upstreams.reward_service import RewardService
 from clawstream.schemas import new_id
 from clawstream.streams.blobs import BlobStore
 from clawstream.streams.producer import Producer

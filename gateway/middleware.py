@@ -10,7 +10,7 @@ import time
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from clawstream.gateway.bodies import said_bytes
+from clawstream.gateway.callers.bodies import said_bytes
 from clawstream.gateway.context import GATEWAY, TENANT_KEY
 from clawstream.gateway.errors import INVALID, UNAVAILABLE, ApiError, anthropic_error
 from clawstream.gateway.metrics import REQUEST_SECONDS, REQUESTS

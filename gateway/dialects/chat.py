@@ -4,13 +4,13 @@ from typing import Any
 
 import msgspec
 
-from clawstream.gateway.answer import Answer
-from clawstream.gateway.answers import Answers
-from clawstream.gateway.chat_request import ChatRequest, Wants, read_chat
-from clawstream.gateway.chunks import Chunk
+from clawstream.gateway.chat.answer import Answer
+from clawstream.gateway.chat.answers import Answers
+from clawstream.gateway.chat.chunks import Chunk
+from clawstream.gateway.chat.request import ChatRequest, Wants, read_chat
+from clawstream.gateway.chat.sse import event
+from clawstream.gateway.chat.view import visible
 from clawstream.gateway.errors import ApiError
-from clawstream.gateway.sse import event
-from clawstream.gateway.view import visible
 
 DONE = event(b"[DONE]")
 

@@ -8,15 +8,15 @@ from typing import Annotated, Any
 
 import msgspec
 
-from clawstream.gateway.answer import Answer
-from clawstream.gateway.answers import Answers
-from clawstream.gateway.chat_request import COMPLETIONS, Asked, ChatRequest, Wants, request_of
-from clawstream.gateway.chunks import Chunk
+from clawstream.gateway.chat.answer import Answer
+from clawstream.gateway.chat.answers import Answers
+from clawstream.gateway.chat.chunks import Chunk
+from clawstream.gateway.chat.request import COMPLETIONS, Asked, ChatRequest, Wants, request_of
+from clawstream.gateway.chat.sse import event
+from clawstream.gateway.chat.view import visible
 from clawstream.gateway.dialects.chat import DONE, whole_answer
 from clawstream.gateway.errors import ApiError, invalid
 from clawstream.gateway.reading import shaped
-from clawstream.gateway.sse import event
-from clawstream.gateway.view import visible
 
 _PROMPT = "prompt"
 

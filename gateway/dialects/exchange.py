@@ -7,9 +7,9 @@ that says that the answer is complete is made before :meth:`Exchange.end`, which
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from clawstream.gateway.answers import Answers
-from clawstream.gateway.chat_request import ChatRequest
-from clawstream.gateway.chunks import Chunk
+from clawstream.gateway.chat.answers import Answers
+from clawstream.gateway.chat.chunks import Chunk
+from clawstream.gateway.chat.request import ChatRequest
 from clawstream.gateway.errors import ApiError
 
 

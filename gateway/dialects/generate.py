@@ -14,9 +14,9 @@ from typing import Annotated, Any
 
 import msgspec
 
-from clawstream.gateway.answers import Answers
-from clawstream.gateway.chat_request import ChatRequest, read_chat
-from clawstream.gateway.chunks import Chunk, TokenId
+from clawstream.gateway.chat.answers import Answers
+from clawstream.gateway.chat.chunks import Chunk, TokenId
+from clawstream.gateway.chat.request import ChatRequest, read_chat
 from clawstream.gateway.dialects.completions import read_completion
 from clawstream.gateway.errors import UPSTREAM, ApiError, invalid
 from clawstream.gateway.reading import shaped

@@ -12,14 +12,14 @@ from typing import Any
 import msgspec
 from pydantic_core import from_json
 
-from clawstream.gateway.answer import Answer
-from clawstream.gateway.answers import Answers
-from clawstream.gateway.chat_request import ChatRequest, read_chat
-from clawstream.gateway.chunks import Chunk
+from clawstream.gateway.chat.answer import Answer
+from clawstream.gateway.chat.answers import Answers
+from clawstream.gateway.chat.chunks import Chunk
+from clawstream.gateway.chat.request import ChatRequest, read_chat
+from clawstream.gateway.chat.sse import named_event
 from clawstream.gateway.dialects.messages_request import chat_body
 from clawstream.gateway.dialects.parts import Change, Part, Parts
 from clawstream.gateway.errors import UPSTREAM, ApiError, anthropic_error
-from clawstream.gateway.sse import named_event
 
 SIGNATURE = "clawstream"  # of a thinking block; some clients drop one that has none
 _START = "content_block_start"

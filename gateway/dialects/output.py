@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from clawstream.gateway.chunks import TokenLogprob
+from clawstream.gateway.chat.chunks import TokenLogprob
+from clawstream.gateway.chat.sse import named_event
 from clawstream.gateway.dialects.items import carried
 from clawstream.gateway.dialects.parts import Change, Part
-from clawstream.gateway.sse import named_event
 
 _PREFIX = {"reasoning": "rs", "text": "msg", "refusal": "msg", "tool": "fc"}
 _EVENT = {

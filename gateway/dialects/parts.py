@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from clawstream.gateway.chunks import Chunk, Delta, TokenLogprob, ToolCallDelta
+from clawstream.gateway.chat.chunks import Chunk, Delta, TokenLogprob, ToolCallDelta
 from clawstream.gateway.errors import NodeError
 from clawstream.schemas import new_id
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
-from clawstream.gateway.answer import Answer
-from clawstream.gateway.answers import Answers
-from clawstream.gateway.chat_request import ChatRequest, encoded, read_chat
-from clawstream.gateway.chunks import Chunk
+from clawstream.gateway.chat.answer import Answer
+from clawstream.gateway.chat.answers import Answers
+from clawstream.gateway.chat.chunks import Chunk
+from clawstream.gateway.chat.request import ChatRequest, encoded, read_chat
 from clawstream.gateway.dialects.output import Numbered, item, item_events
 from clawstream.gateway.dialects.parts import Change, Parts
 from clawstream.gateway.dialects.responses_request import ENCRYPTED, chat_body, read_asked

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from clawstream.cli.main import cli
-from clawstream.gateway.keys import digest_of, read_keys, tenant_of
+from clawstream.gateway.callers.keys import digest_of, read_keys, tenant_of
 from clawstream.streams.settings import KafkaSettings
 
 COMMANDS = {"up", "demo", "broker", "topics", "key", "gateway", "process", "rollout", "train", "agents"}

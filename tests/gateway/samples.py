@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from clawstream.gateway.answer import Answer
-from clawstream.gateway.chunks import Chunk, ReportedSpan, read_chunk
+from clawstream.gateway.chat.answer import Answer
+from clawstream.gateway.chat.chunks import Chunk, ReportedSpan, read_chunk
 from clawstream.schemas import NodeStatus
 from tests.builders import NOON
 

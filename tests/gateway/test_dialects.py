@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from anthropic import AsyncAnthropic
 
-from clawstream.gateway.sse import SseDecoder
+from clawstream.gateway.chat.sse import SseDecoder
 from clawstream.processors.sequences import resolve
 from clawstream.schemas import unpack_tokens
 from clawstream.streams.settings import KafkaSettings

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawstream.gateway.answers import Answers
-from clawstream.gateway.chat_request import node_body
+from clawstream.gateway.chat.answers import Answers
+from clawstream.gateway.chat.request import node_body
 from clawstream.gateway.dialects.chat import ChatExchange
 from clawstream.gateway.dialects.completions import CompletionsExchange
 from clawstream.gateway.dialects.exchange import Exchange

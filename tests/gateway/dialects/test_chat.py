@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from clawstream.gateway.answers import Answers
-from clawstream.gateway.chat_request import Wants
+from clawstream.gateway.chat.answers import Answers
+from clawstream.gateway.chat.request import Wants
 from clawstream.gateway.dialects.chat import completion
 from tests.builders import NOON
 from tests.gateway.samples import answer_data, as_chunk, chunk_data

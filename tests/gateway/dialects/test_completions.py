@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from clawstream.gateway.chat_request import node_body
+from clawstream.gateway.chat.request import node_body
 from clawstream.gateway.dialects.completions import read_completion
 from clawstream.gateway.errors import ApiError
 

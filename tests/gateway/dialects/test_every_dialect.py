@@ -15,13 +15,13 @@ from openai.types.chat import ChatCompletionChunk
 from openai.types.responses import Response
 from pydantic import TypeAdapter
 
-from clawstream.gateway.answers import Answers
+from clawstream.gateway.chat.answers import Answers
+from clawstream.gateway.chat.sse import SseDecoder
 from clawstream.gateway.dialects.chat import ChatExchange
 from clawstream.gateway.dialects.completions import CompletionsExchange
 from clawstream.gateway.dialects.exchange import Exchange
 from clawstream.gateway.dialects.messages import MessagesExchange
 from clawstream.gateway.dialects.responses import ResponsesExchange
-from clawstream.gateway.sse import SseDecoder
 from tests.builders import NOON
 from tests.gateway.samples import as_chunk, chunk_data, completion_data
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from clawstream.gateway.answers import Answers
-from clawstream.gateway.chat_request import node_body
+from clawstream.gateway.chat.answers import Answers
+from clawstream.gateway.chat.request import node_body
 from clawstream.gateway.dialects.generate import GenerateExchange
 from clawstream.gateway.errors import ApiError
 from tests.builders import NOON

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from clawstream.gateway.answers import Answers
+from clawstream.gateway.chat.answers import Answers
 from clawstream.gateway.dialects.messages import MessagesExchange
 from clawstream.gateway.errors import ApiError
 from tests.builders import NOON

@@ -1,0 +1,1 @@
+"""A call from its admission to the step that it leaves in the log."""

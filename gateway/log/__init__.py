@@ -1,0 +1,1 @@
+"""Writing to the log, and to the blob store beside it."""

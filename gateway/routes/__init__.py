@@ -1,0 +1,1 @@
+"""The handlers: each takes a request apart, calls the other rooms, and answers."""

@@ -1,0 +1,1 @@
+"""What answers calls: rollout nodes, a provider, a reward service."""

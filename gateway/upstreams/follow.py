@@ -1,0 +1,70 @@
+"""The newest node statuses and policy version, followed from Kafka in threads."""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+
+from clawstream.gateway.upstreams.routing import live
+from clawstream.schemas import NodeStatus, Record, WeightVersion, now
+from clawstream.streams.consumer import Follower
+
+R = TypeVar("R", bound=Record)
+
+_POLL_SECONDS = 0.2
+
+
+def follow(follower: Follower[R], apply: Callable[[R], None], stop: threading.Event) -> None:
+    """Hand every record to ``apply`` until ``stop`` is set, then close. Blocks; give it a thread of its own."""
+    try:
+        while not stop.is_set():
+            for received in follower.poll(_POLL_SECONDS):
+                apply(received.record)
+    finally:
+        follower.close()
+
+
+class Nodes:
+    """What each node said last. ``apply`` is called by a thread, the rest by the event loop."""
+
+    def __init__(self, max_age_seconds: float, clock: Callable[[], datetime] = now) -> None:
+        self._max_age_seconds, self._clock = max_age_seconds, clock
+        self._statuses: dict[str, NodeStatus] = {}
+        self._unreachable: dict[str, NodeStatus] = {}
+        self._ailing: dict[str, NodeStatus] = {}
+
+    def apply(self, status: NodeStatus) -> None:
+        """Take in a node's newest status."""
+        self._statuses[status.node] = status
+
+    def get(self, node: str) -> NodeStatus | None:
+        """What ``node`` said last."""
+        return self._statuses.get(node)
+
+    def unreachable(self, status: NodeStatus) -> None:
+        """Leave a node out that could not be connected to, until it says something newer than ``status``."""
+        self._unreachable[status.node] = status
+
+    def ailing(self, status: NodeStatus) -> None:
+        """Try a node last that failed over a call, until it says something newer than ``status``."""
+        self._ailing[status.node] = status
+
+    def is_ailing(self, status: NodeStatus) -> bool:
+        """Is it to be tried last?"""
+        return self._ailing.get(status.node) == status
+
+    def live(self) -> list[NodeStatus]:
+        """Nodes to which a call may go now."""
+        found = live(list(self._statuses.values()), self._clock(), self._max_age_seconds)
+        return [status for status in found if self._unreachable.get(status.node) != status]
+
+
+class Versions:
+    """The newest policy version that was announced; 0 before the first."""
+
+    def __init__(self) -> None:
+        self.newest = 0
+
+    def apply(self, weights: WeightVersion) -> None:
+        """Take in an announcement."""
+        self.newest = weights.version
