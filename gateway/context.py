@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiohttp
 from aiohttp import web
 
 from clawstream.gateway.callers.bodies import Bodies
@@ -26,6 +25,7 @@ from clawstream.gateway.trajectories.handover import Handover, Others
 from clawstream.gateway.trajectories.memory import Trajectories
 from clawstream.gateway.trajectories.pacing import Pace
 from clawstream.gateway.trajectories.seen import Seen
+from clawstream.gateway.upstreams.connections import Connections
 from clawstream.gateway.upstreams.follow import Nodes, Versions
 from clawstream.gateway.upstreams.node import NodeClient
 from clawstream.gateway.upstreams.provider import Provider, provider_of
@@ -108,10 +108,10 @@ def assemble(
     settings: GatewaySettings,
     kafka: KafkaSettings,
     producer: Producer,
-    session: aiohttp.ClientSession,
+    connections: Connections,
     tail: Tail | None,
 ) -> Gateway:
-    """A gateway's parts. ``session``: connections to nodes; ``tail``: what is written to ``steps``."""
+    """A gateway's parts. ``connections``: to nodes; ``tail``: what is written to ``steps``."""
     nodes, versions, provider = Nodes(settings.node_seconds), Versions(), provider_of(settings)
     pace = Pace(
         trajectories_per_version=settings.trajectories_per_version,
@@ -143,7 +143,7 @@ def assemble(
         ledger=ledger,
         sealer=Sealer(ledger, prefixes, blobs, serves_unrecorded=settings.outage == "serve"),
         retries=Retries(settings.retry_mib * 1024 * 1024, settings.retry_seconds, settings.retry_grace_seconds),
-        node_client=NodeClient(settings, nodes, session, provider),
+        node_client=NodeClient(settings, nodes, connections, provider),
         provider=provider,
-        reward_service=RewardService.of(settings, session),
+        reward_service=RewardService.of(settings, connections),
     )

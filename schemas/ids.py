@@ -6,7 +6,7 @@ Invariant: :func:`derived_id` of the same parts is the same on every machine and
 import hashlib
 from datetime import UTC, datetime
 
-from uuid6 import uuid7
+from uuid_utils import uuid7
 
 
 def new_id() -> str:

@@ -5,11 +5,16 @@ Invariant: a future that resolves means that the broker has the record, once; it
 
     producer.send(STEPS, step).result()                # from a thread
     await producer.asend(STEPS, step)                  # from a coroutine
+
+Acknowledgements that come together reach the event loop together: waking it is most of what one of them costs.
 """
 
 import asyncio
+import contextlib
 import threading
 import time
+from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
@@ -23,6 +28,7 @@ from clawstream.topics import Topic
 
 R = TypeVar("R", bound=Record)
 Headers = dict[str, str]
+_Answered = tuple["asyncio.Future[None]", KafkaSendError | None]
 
 _POLL_SECONDS = 0.05
 _BY_KEY = -1
@@ -40,7 +46,7 @@ class Producer:
                 "client.id": client_id,
                 "enable.idempotence": True,
                 "acks": "all",
-                "linger.ms": 1,
+                "linger.ms": 0,  # what comes while five requests are on their way is gathered anyway
                 "compression.type": "lz4",
                 "partitioner": "murmur2_random",
                 "message.max.bytes": settings.max_record_bytes,
@@ -50,6 +56,7 @@ class Producer:
             },
         )
         self._queue_seconds = queue_seconds
+        self._answered: deque[_Answered] = deque()  # by Kafka, and not yet told to the event loop
         self._closed = threading.Event()
         self._poller = threading.Thread(target=self._poll, name=f"{client_id}-producer", daemon=True)
         self._poller.start()
@@ -58,17 +65,29 @@ class Producer:
         """Queue ``record``; the future resolves once every in-sync replica has it. Raises ``CodecError`` at once."""
         return self.send_bytes(self._settings.name(topic.name), topic.key(record).encode(), encode(record))
 
-    async def asend(
+    def asend(
         self, topic: Topic[R], record: R, headers: Headers | None = None, *, queue_seconds: float | None = None
-    ) -> None:
-        """Send and wait for the acknowledgement without blocking the event loop. ``queue_seconds``: as in the
-        producer's own, for this record."""
+    ) -> asyncio.Future[None]:
+        """As ``send``, for who awaits it in the event loop. A record that is sent stays sent when the future is
+        cancelled. ``queue_seconds``: as in the producer's own, for this record."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
         name, key, value = self._settings.name(topic.name), topic.key(record).encode(), encode(record)
+
+        def settle(error: KafkaSendError | None) -> None:
+            self._answered.append((future, error))
+
+        if self._produce(name, key, value, headers, settle):
+            return future
         deadline = time.monotonic() + (self._queue_seconds if queue_seconds is None else queue_seconds)
-        while (future := self._produce(name, key, value, headers)) is None:
-            self._check_queue(name, deadline)
-            await asyncio.sleep(_POLL_SECONDS)
-        await asyncio.wrap_future(future)
+
+        async def wait_for_room() -> None:
+            while not self._produce(name, key, value, headers, settle):
+                self._check_queue(name, deadline)
+                await asyncio.sleep(_POLL_SECONDS)
+            await future
+
+        return loop.create_task(wait_for_room())
 
     def send_bytes(
         self,
@@ -80,8 +99,17 @@ class Producer:
         partition: int = _BY_KEY,
     ) -> Future[None]:
         """Queue raw bytes; for dead letters, tombstones and changelogs. The key says which partition, unless given."""
+        future: Future[None] = Future()
+        future.set_running_or_notify_cancel()  # a waiter that is cancelled must not cancel what Kafka will answer
+
+        def settle(error: KafkaSendError | None) -> None:
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+
         deadline = time.monotonic() + self._queue_seconds
-        while (future := self._produce(topic, key, value, headers, partition)) is None:
+        while not self._produce(topic, key, value, headers, settle, partition):
             self._check_queue(topic, deadline)
             time.sleep(_POLL_SECONDS)
         return future
@@ -92,18 +120,15 @@ class Producer:
         key: bytes | None,
         value: bytes | None,
         headers: Headers | None,
+        settle: Callable[[KafkaSendError | None], None],
         partition: int = _BY_KEY,
-    ) -> Future[None] | None:
-        """Queue one record; ``None`` when the local queue is full."""
-        future: Future[None] = Future()
-        future.set_running_or_notify_cancel()  # a waiter that is cancelled must not cancel what Kafka will answer
+    ) -> bool:
+        """Queue one record, and ``settle`` it once Kafka has answered; False when the local queue is full."""
 
         def delivered(error: kafka.KafkaError | None, _: kafka.Message) -> None:
             if error is None:
                 RECORDS_PRODUCED.labels(topic.removeprefix(self._settings.topic_prefix)).inc()
-                future.set_result(None)
-            else:
-                future.set_exception(_refused(topic, error))
+            settle(None if error is None else _refused(topic, error))
 
         packed: list[tuple[str, str | bytes | None]] = list((headers or {}).items())
         try:
@@ -111,10 +136,10 @@ class Producer:
                 topic, value=value, key=key, headers=packed, partition=partition, on_delivery=delivered
             )
         except BufferError:
-            return None
+            return False
         except kafka.KafkaException as error:
             raise _refused(topic, error.args[0]) from error
-        return future
+        return True
 
     def _check_queue(self, topic: str, deadline: float) -> None:
         if time.monotonic() > deadline:
@@ -122,7 +147,9 @@ class Producer:
 
     def flush(self, timeout_seconds: float = 30.0) -> int:
         """Wait for all queued records; how many are still queued."""
-        return int(self._client.flush(timeout_seconds))
+        left = int(self._client.flush(timeout_seconds))
+        self._tell_loops()
+        return left
 
     def close(self, timeout_seconds: float = 30.0) -> None:
         """Flush and stop. Raises ``KafkaSendError`` when records are left."""
@@ -138,6 +165,27 @@ class Producer:
     def _poll(self) -> None:
         while not self._closed.is_set():
             self._client.poll(_POLL_SECONDS)
+            self._tell_loops()
+
+    def _tell_loops(self) -> None:
+        """Hand what Kafka has answered to the event loops that wait for it, all at once."""
+        by_loop: dict[asyncio.AbstractEventLoop, list[_Answered]] = {}
+        while self._answered:
+            answered = self._answered.popleft()
+            by_loop.setdefault(answered[0].get_loop(), []).append(answered)
+        for loop, answers in by_loop.items():
+            with contextlib.suppress(RuntimeError):  # it was closed: nobody waits any more
+                loop.call_soon_threadsafe(_settle, answers)
+
+
+def _settle(answers: "list[_Answered]") -> None:
+    for future, error in answers:
+        if future.done():
+            continue  # cancelled
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
 
 
 def _refused(topic: str, error: kafka.KafkaError) -> KafkaSendError:

@@ -36,7 +36,8 @@ class Ledger:
         self._headers = {WRITER: writer}
         self._under_way: set[asyncio.Future[None]] = set()
         self._overdue: set[asyncio.Future[None]] = set()  # of those: whose caller was told that it is not recorded
-        self._set_out(False)
+        self._is_out = False
+        RECORDING.set(1)
 
     @property
     def is_out(self) -> bool:
@@ -53,29 +54,29 @@ class Ledger:
         """Return once Kafka has ``record``. Raises ``ApiError``: 503 when it has not said so in time, 413 or 422 for a
         record that it can never have."""
         sending = self._send(topic, record)
-        try:
-            async with asyncio.timeout(self._seal_seconds):
-                await asyncio.shield(sending)
-        except TimeoutError as error:
+        ended, _ = await asyncio.wait((sending,), timeout=self._seal_seconds)
+        if not ended:
             self._overdue.add(sending)
-            self._set_out(not sending.done())
+            self._set_out(True)
             said = f"Kafka did not acknowledge the record for {topic.name} in {self._seal_seconds:g} s"
-            raise unavailable(said, NOT_RECORDED) from error
+            raise unavailable(said, NOT_RECORDED)
+        try:
+            sending.result()
         except KafkaSendError as error:
-            if error.too_large:
-                said = f"the call cannot be recorded, its record is too large: {error}"
-                raise ApiError(413, said, code="not_recordable") from error
-            raise unavailable(str(error), NOT_RECORDED) from error
-        except CodecError as error:
-            raise ApiError(422, f"the call cannot be recorded: {error}", code="not_recordable") from error
+            raise _refused(error) from error
 
     def offer(self, topic: Topic[R], record: R) -> None:
-        """Queue ``record`` where there is room, and wait for nothing."""
+        """Queue ``record`` where there is room, and wait for nothing. Raises ``ApiError`` 413 or 422 as ``write``."""
         self._overdue.add(self._send(topic, record, queue_seconds=0.0))
 
     def _send(self, topic: Topic[R], record: R, queue_seconds: float | None = None) -> "asyncio.Future[None]":
         headers = self._headers | {_TENANT_HEADER: record.tenant}
-        sending = asyncio.ensure_future(self._producer.asend(topic, record, headers, queue_seconds=queue_seconds))
+        try:
+            sending = self._producer.asend(topic, record, headers, queue_seconds=queue_seconds)
+        except KafkaSendError as error:
+            raise _refused(error) from error
+        except CodecError as error:
+            raise ApiError(422, f"the call cannot be recorded: {error}", code="not_recordable") from error
         self._under_way.add(sending)
         UNACKNOWLEDGED.set(len(self._under_way))
         sending.add_done_callback(self._ended)
@@ -92,8 +93,16 @@ class Ledger:
             self._set_out(False)
 
     def _set_out(self, is_out: bool) -> None:
+        if is_out == self._is_out:
+            return
         self._is_out = is_out
         RECORDING.set(not is_out)
+
+
+def _refused(error: KafkaSendError) -> ApiError:
+    if error.too_large:
+        return ApiError(413, f"the call cannot be recorded, its record is too large: {error}", code="not_recordable")
+    return unavailable(str(error), NOT_RECORDED)
 
 
 def tenant_in(headers: Mapping[str, bytes]) -> str:

@@ -167,11 +167,13 @@ async def _take(
         gateway.later(seal(ended))
 
     try:
-        async for data, chunk in stream:
-            answers.add(chunk, now())
-            if frames := exchange.frames(data, chunk):
-                run.say(frames)
-                await run.room()
+        async for events in stream:
+            at = now()
+            for data, chunk in events:
+                answers.add(chunk, at)
+                if frames := exchange.frames(data, chunk):
+                    run.say(frames)
+            await run.room()
         await run.commit()
     except NodeError as failure:
         seal_later("abort")

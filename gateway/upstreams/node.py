@@ -13,11 +13,9 @@ engines does not break them all::
 """
 
 import asyncio
-import io
 from collections import Counter
 from typing import Any
 
-import aiohttp
 import msgspec
 
 from clawstream.gateway.chat.request import ChatRequest, encoded, node_body
@@ -25,6 +23,8 @@ from clawstream.gateway.errors import UPSTREAM, ApiError, NodeError, invalid, un
 from clawstream.gateway.metrics import NODE_RETRIES
 from clawstream.gateway.settings import GatewaySettings
 from clawstream.gateway.tokens.prefix import Known
+from clawstream.gateway.upstreams.connection import BrokenOffError, SilenceError
+from clawstream.gateway.upstreams.connections import Connections, UnreachedError
 from clawstream.gateway.upstreams.follow import Nodes
 from clawstream.gateway.upstreams.node_stream import NodeStream
 from clawstream.gateway.upstreams.provider import Provider, provider_body
@@ -36,18 +36,13 @@ from clawstream.schemas.continuing import Continues
 _TOKENIZE = "/tokenize"
 _JSON = {"Content-Type": "application/json"}
 _LOOK_AGAIN_SECONDS = 0.1
-_KEEPALIVE_SECONDS = 3.0  # below vLLM's 5 s, so that we never reuse a connection that it is closing
 _ANOTHER_MAY = frozenset({429, 500, 502, 503, 504})  # statuses that say something of the node, not of the call
 _MAX_FAILURES = 3
-_UNREACHED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+_MAX_COUNT_BYTES = 64 * 1024 * 1024  # of a tokenizer's answer, which lists the tokens
 
 
 class _Counted(msgspec.Struct):
     count: int
-
-
-class _UnreachedError(Exception):
-    """No connection could be made: the call was not sent."""
 
 
 class _FailedError(Exception):
@@ -58,15 +53,6 @@ class _FailedError(Exception):
         self.error, self.hung_up = error, hung_up
 
 
-def node_session(settings: GatewaySettings) -> aiohttp.ClientSession:
-    """Connections to nodes, as many as there are calls. Close it at the end."""
-    timeout = aiohttp.ClientTimeout(
-        total=None, sock_connect=settings.connect_seconds, sock_read=settings.silence_seconds
-    )
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS)
-    return aiohttp.ClientSession(timeout=timeout, connector=connector, read_bufsize=1 << 18)
-
-
 class NodeClient:
     """Opens answers on live nodes, or at the provider."""
 
@@ -74,10 +60,10 @@ class NodeClient:
         self,
         settings: GatewaySettings,
         nodes: Nodes,
-        session: aiohttp.ClientSession,
+        connections: Connections,
         provider: Provider | None = None,
     ) -> None:
-        self._settings, self._nodes, self._session, self._provider = settings, nodes, session, provider
+        self._settings, self._nodes, self._connections, self._provider = settings, nodes, connections, provider
         self._under_way: Counter[str] = Counter()  # calls of this process, by node
 
     async def open(self, trajectory_id: str, asked: ChatRequest, known: Known | None = None) -> NodeStream:
@@ -96,7 +82,7 @@ class NodeClient:
                     continue
                 try:
                     return await self._open_on(node, asked, known)
-                except _UnreachedError:
+                except UnreachedError:
                     self._nodes.unreachable(node)
                 except _FailedError as failed:
                     self._nodes.ailing(node)
@@ -115,17 +101,15 @@ class NodeClient:
         return sorted(order, key=self._nodes.is_ailing)
 
     async def _open_on(self, node: NodeStatus, asked: ChatRequest, known: Known | None) -> NodeStream:
-        """Raises ``_UnreachedError``, ``_FailedError`` where another node may do better, else ``ApiError``."""
+        """Raises ``UnreachedError``, ``_FailedError`` where another node may do better, else ``ApiError``."""
         body = node_body(asked, node.model, _continues(known, node), node.max_model_len)
         try:
             return await self._begun(node, node.url.rstrip("/") + asked.path, body, _JSON)
-        except _UNREACHED as error:
-            raise _UnreachedError(node.node) from error
         except ApiError as error:
             if error.status in _ANOTHER_MAY and error.code != "node_silent":
                 raise _FailedError(error) from error
             raise
-        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
+        except BrokenOffError as error:
             hung_up = ApiError(
                 502, f"node {node.node} hung up before its answer began", kind=UPSTREAM, code="node_failed"
             )
@@ -136,24 +120,24 @@ class NodeClient:
         url = provider.url + asked.path.removeprefix("/v1")
         try:
             return await self._begun(provider.status(model), url, provider_body(asked), provider.headers)
-        except aiohttp.ClientError as error:
+        except (UnreachedError, BrokenOffError) as error:
             said = f"{provider.name} cannot be reached, or hung up before its answer began"
             raise ApiError(502, said, kind=UPSTREAM, code="upstream_failed") from error
 
     async def _begun(self, node: NodeStatus, url: str, body: bytes, headers: dict[str, str]) -> NodeStream:
-        """The answer, once its first event is there. Raises ``ApiError``, or aiohttp's errors of the connection."""
+        """The answer, once its first event is there. Raises ``ApiError``, or what its connection raises."""
         self._under_way[node.node] += 1
         stream: NodeStream | None = None
         began = False
         try:
-            response = await self._session.post(url, data=io.BytesIO(body), headers=headers, allow_redirects=False)
-            stream = NodeStream(node, response, lambda: self._ended(node))
-            if response.status != 200:
-                raise await refusal(response)
+            answer = await self._connections.post(url, body, headers)
+            stream = NodeStream(node, answer, lambda: self._ended(node))
+            if answer.status != 200:
+                raise await refusal(answer)
             await stream.begin()
             began = True
             return stream
-        except aiohttp.SocketTimeoutError as error:
+        except SilenceError as error:
             silence = f"node {node.node} said nothing for {self._settings.silence_seconds:g} s"
             raise ApiError(504, silence, kind=UPSTREAM, code="node_silent") from error
         except NodeError as failure:
@@ -174,13 +158,13 @@ class NodeClient:
         if self._provider is not None and self._provider.serves(model):
             raise invalid(f"{self._provider.name}, which serves {model!a:.200}, counts no tokens", "model")
         for node in self._choices(model, new_id()):
-            sent = io.BytesIO(encoded(body | {"model": node.model}))
+            sent = encoded(body | {"model": node.model})
             try:
-                async with self._session.post(node.url.rstrip("/") + _TOKENIZE, data=sent, headers=_JSON) as response:
-                    if response.status != 200:
-                        raise await refusal(response)
-                    return msgspec.json.decode(await response.read(), type=_Counted).count
-            except (aiohttp.ClientError, TimeoutError):
+                async with self._connections.asked(node.url.rstrip("/") + _TOKENIZE, sent, _JSON) as answer:
+                    if answer.status != 200:
+                        raise await refusal(answer)
+                    return msgspec.json.decode(await answer.read(_MAX_COUNT_BYTES), type=_Counted).count
+            except (UnreachedError, BrokenOffError, SilenceError):
                 self._nodes.unreachable(node)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise NodeError(f"node {node.node} gave no count: {error}").as_api_error() from error

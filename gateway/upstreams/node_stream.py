@@ -3,15 +3,13 @@
 Invariant: whoever opened a stream closes it, which makes vLLM stop sampling.
 """
 
-from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
-
-import aiohttp
 
 from clawstream.gateway.chat.chunks import Chunk, read_chunk
 from clawstream.gateway.chat.sse import SseDecoder
 from clawstream.gateway.errors import NodeError
+from clawstream.gateway.upstreams.connection import BrokenOffError, HttpAnswer, SilenceError
 from clawstream.schemas import NodeStatus
 
 _DONE = b"[DONE]"
@@ -25,55 +23,60 @@ class Event(NamedTuple):
 
 
 class NodeStream:
-    """One answer under way. Iterating gives its events up to ``[DONE]``; :meth:`begin` comes first."""
+    """One answer under way. Iterating gives its events up to ``[DONE]``, as many at once as have come;
+    :meth:`begin` comes first."""
 
-    def __init__(
-        self, node: NodeStatus, response: aiohttp.ClientResponse, closed: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, node: NodeStatus, answer: HttpAnswer, closed: Callable[[], None] | None = None) -> None:
         """``closed`` is called once, when the answer is no longer under way."""
         self.node = node
-        self._response, self._decoder, self._closed = response, SseDecoder(), closed
-        self._received: deque[bytes] = deque()
-        self._first: Event | None = None
+        self._answer, self._decoder, self._closed = answer, SseDecoder(), closed
+        self._first: list[Event] = []
+        self._is_done = False
+        self._failure: NodeError | None = None  # after the events that came before it
 
     async def begin(self) -> None:
-        """Wait for the first event. Raises ``aiohttp.ClientConnectionError`` when the connection breaks before it,
+        """Wait for the first event. Raises ``BrokenOffError`` when the connection breaks before it, ``SilenceError``,
         ``NodeError`` when the node reports an error instead."""
         self._first = await self._next()
 
     def __aiter__(self) -> "NodeStream":
         return self
 
-    async def __anext__(self) -> Event:
-        """The next event. Raises ``NodeError`` when the answer breaks off."""
-        event, self._first = self._first, None
+    async def __anext__(self) -> list[Event]:
+        """The next events, at least one. Raises ``NodeError`` when the answer breaks off."""
+        events, self._first = self._first, []
         try:
-            event = event or await self._next()
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise NodeError(f"node {self.node.node} broke off its answer: {_what(error)}") from error
-        if event is None:
+            events = events or await self._next()
+        except (BrokenOffError, SilenceError) as error:
+            raise NodeError(f"node {self.node.node} broke off its answer: {error}") from error
+        if not events:
             raise StopAsyncIteration
-        return event
+        return events
 
-    async def _next(self) -> Event | None:
-        while not self._received:
-            data = await self._response.content.readany()
-            if not data:
-                raise aiohttp.ServerDisconnectedError("the stream ended without [DONE]")
+    async def _next(self) -> list[Event]:
+        """Empty at the end. What came before an error is given before it is raised."""
+        events: list[Event] = []
+        while not (events or self._is_done):
+            if self._failure is not None:
+                raise self._failure
+            received = await self._answer.next()
+            if not received:
+                raise BrokenOffError("the stream ended without [DONE]")
             try:
-                self._received.extend(self._decoder.feed(data))
+                for data in self._decoder.feed(received):
+                    if data == _DONE:
+                        self._is_done = True
+                        break
+                    events.append(Event(data, read_chunk(data)))
+            except NodeError as error:
+                self._failure = error
             except ValueError as error:
-                raise NodeError(f"node {self.node.node}: {error}") from error
-        data = self._received.popleft()
-        return None if data == _DONE else Event(data, read_chunk(data))
+                self._failure = NodeError(f"node {self.node.node}: {error}")
+        return events
 
     def close(self) -> None:
-        """Close the connection; one whose answer was read to its end is back in the pool by then."""
-        self._response.close()
+        """Close the connection; one whose answer was read to its end is kept for the next call."""
+        self._answer.close()
         closed, self._closed = self._closed, None
         if closed is not None:
             closed()
-
-
-def _what(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -5,6 +5,7 @@ down; it is sent what the client sent and no field of ours but ``stream`` and ``
 and never the client's.
 """
 
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from clawstream.gateway.settings import GatewaySettings
 from clawstream.schemas import NodeStatus, now
 from clawstream.streams.settings import SettingsError
 
+_HEADER_VALUE = re.compile(r"[!-~]+")
 NO_LOGPROBS = "none"  # the log-probability mode of who gives none
 
 
@@ -66,7 +68,10 @@ def provider_of(settings: GatewaySettings) -> Provider | None:
     host = _host(settings.upstream_url)
     if not models:
         raise SettingsError("[gateway] upstream_url needs upstream_models: which model names go there; * for all")
-    return Provider(name=host, url=settings.upstream_url.rstrip("/"), key=settings.upstream_key, models=models)
+    key = settings.upstream_key
+    if key is not None and not _HEADER_VALUE.fullmatch(key.get_secret_value()):
+        raise SettingsError("[gateway] upstream_key is no key: it has blanks or other characters that no header takes")
+    return Provider(name=host, url=settings.upstream_url.rstrip("/"), key=key, models=models)
 
 
 def _host(url: str) -> str:

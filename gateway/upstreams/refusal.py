@@ -5,23 +5,23 @@ Invariant: its status is kept, and so is its body where that has OpenAI's shape.
 
 from typing import Any
 
-import aiohttp
 import msgspec
 
 from clawstream.gateway.errors import UPSTREAM, ApiError
+from clawstream.gateway.upstreams.connection import HttpAnswer
 
 _MAX_BYTES = 1024 * 1024
 
 
-async def refusal(response: aiohttp.ClientResponse) -> ApiError:
-    """The error that ``response`` is."""
-    data = await response.content.read(_MAX_BYTES)
-    if response.status == 400 and (message := _too_long(data)) is not None:
+async def refusal(answer: HttpAnswer) -> ApiError:
+    """The error that ``answer`` is."""
+    data = await answer.read(_MAX_BYTES)
+    if answer.status == 400 and (message := _too_long(data)) is not None:
         return ApiError(400, message, param="messages", code="context_length_exceeded")
-    after = response.headers.get("Retry-After", "")
+    after = answer.headers.get("retry-after", "")
     return ApiError(
-        response.status if response.status >= 400 else 502,
-        data.decode(errors="replace")[:2000] or f"the node answered {response.status}",
+        answer.status if answer.status >= 400 else 502,
+        data.decode(errors="replace")[:2000] or f"the node answered {answer.status}",
         kind=UPSTREAM,
         raw=data if _openai_error(data) is not None else None,
         retry_after_seconds=int(after) if after.isascii() and after.isdigit() else None,

@@ -9,11 +9,11 @@ Invariant: nothing is scored here; in both directions the shapes are Claw-R1's::
     {"reward": 1.0, "reward_score": 1.0, "reward_extra_info": {}}
 """
 
+import asyncio
 import math
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import msgspec
 
 from clawstream.gateway.chat.chunks import TokenId
@@ -21,7 +21,11 @@ from clawstream.gateway.chat.request import encoded
 from clawstream.gateway.errors import UPSTREAM, ApiError, invalid
 from clawstream.gateway.reading import shaped
 from clawstream.gateway.settings import GatewaySettings
+from clawstream.gateway.upstreams.connection import BrokenOffError
+from clawstream.gateway.upstreams.connections import Connections, UnreachedError
 from clawstream.gateway.upstreams.refusal import refusal
+
+_MAX_SCORE_BYTES = 16 * 1024 * 1024
 
 
 class Scored(msgspec.Struct):
@@ -48,26 +52,29 @@ class RewardService:
 
     url: str
     seconds: float  # longest wait
-    session: aiohttp.ClientSession
+    connections: Connections
 
     @classmethod
-    def of(cls, settings: GatewaySettings, session: aiohttp.ClientSession) -> "RewardService | None":
+    def of(cls, settings: GatewaySettings, connections: Connections) -> "RewardService | None":
         """The service that is set."""
         if settings.reward_url is None:
             return None
-        return cls(url=settings.reward_url, seconds=settings.reward_seconds, session=session)
+        return cls(url=settings.reward_url, seconds=settings.reward_seconds, connections=connections)
 
     async def score(self, body: dict[str, Any]) -> Score:
         """Its score. Raises ``ApiError``: its own status and body, 502 where it cannot be used, 504 for silence."""
-        timeout, headers = aiohttp.ClientTimeout(total=self.seconds), {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json"}
         try:
-            async with self.session.post(self.url, data=encoded(body), headers=headers, timeout=timeout) as response:
-                if response.status != 200:
-                    raise await refusal(response)
-                score = msgspec.json.decode(await response.read(), type=Score)
+            async with (
+                asyncio.timeout(self.seconds),
+                self.connections.asked(self.url, encoded(body), headers) as answer,
+            ):
+                if answer.status != 200:
+                    raise await refusal(answer)
+                score = msgspec.json.decode(await answer.read(_MAX_SCORE_BYTES), type=Score)
         except TimeoutError as error:
             raise _unusable(f"said nothing for {self.seconds:g} s", 504) from error
-        except aiohttp.ClientError as error:
+        except (UnreachedError, BrokenOffError) as error:
             raise _unusable("cannot be reached") from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise _unusable(f"gave no score: {error}") from error

@@ -61,6 +61,7 @@ def test_names_alone_decide_what_goes_there() -> None:
         ({"upstream_url": "https://api.openai.com/v1"}, "upstream_models"),
         ({"upstream_key": "sk"}, "upstream_url"),
         ({"upstream_models": "a"}, "upstream_url"),
+        ({"upstream_url": "https://h/v1", "upstream_models": "a", "upstream_key": "secret\r\nX: y"}, "upstream_key"),
         ({"upstream_url": "api.openai.com", "upstream_models": "a"}, "http"),
         ({"upstream_url": "http://host:port/v1", "upstream_models": "a"}, "http"),
         ({"upstream_url": "http://user:secret@host/v1", "upstream_models": "a"}, "http"),
