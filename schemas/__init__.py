@@ -13,7 +13,7 @@ from clawstream.schemas.packing import (
     unpack_tokens,
 )
 from clawstream.schemas.record import Record
-from clawstream.schemas.reward import NextState, Reward, RewardKind, Vote
+from clawstream.schemas.reward import NextState, NextStateKind, Reward, RewardKind, Vote
 from clawstream.schemas.step import PolicySpan, PromptPrefix, Step
 from clawstream.schemas.trajectory import GroupStatistics, Rejection, ResponseSpan, Sample, Sequence, Trajectory
 
@@ -25,6 +25,7 @@ __all__ = [
     "FeedbackKind",
     "GroupStatistics",
     "NextState",
+    "NextStateKind",
     "NodeHealth",
     "NodeStatus",
     "PolicySpan",

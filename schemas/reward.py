@@ -8,6 +8,7 @@ import msgspec
 from clawstream.schemas.record import Record, says
 
 RewardKind = Literal["outcome", "process"]
+NextStateKind = Literal["reply", "observed"]
 
 
 class Vote(Record, frozen=True, kw_only=True):
@@ -30,14 +31,20 @@ class Reward(Record, frozen=True, kw_only=True):
     at: Annotated[datetime, says("when it was given")]
     votes: Annotated[list[Vote], says("raw votes behind the value")] = msgspec.field(default_factory=list)
     hint: Annotated[str | None, says("hindsight hint, where a judge gave one")] = None
+    teacher_logprobs: Annotated[
+        bytes | None,
+        says("log-probabilities of the step's response tokens under the hinted prompt, packed little-endian float32"),
+    ] = None
+    unscored: Annotated[str | None, says("why the value is null: a sentence")] = None
 
 
 class NextState(Record, frozen=True, kw_only=True):
     """What followed a step: tool results, the user's reply, or an explicit observation."""
 
-    next_state_id: Annotated[str, says("deterministic: derived from the step")]
+    next_state_id: Annotated[str, says("deterministic: derived from the step and what followed it")]
     trajectory_id: Annotated[str, says("trajectory of the step; the record's key")]
     step_id: Annotated[str, says("the step that was followed")]
     tenant: Annotated[str, says("owner of the data")]
     messages_json: Annotated[str, says("JSON array of the messages that followed the answer")]
     at: Annotated[datetime, says("when they arrived")]
+    kind: Annotated[NextStateKind, says("reply: the next call brought it; observed: feedback said it")] = "reply"

@@ -10,6 +10,8 @@ they have a log-probability and a policy version::
 from datetime import datetime
 from typing import Annotated
 
+import msgspec
+
 from clawstream.schemas.record import Record, says
 from clawstream.schemas.reward import Reward
 from clawstream.schemas.step import PolicySpan
@@ -50,6 +52,10 @@ class Trajectory(Record, frozen=True, kw_only=True):
     logprobs_mode: Annotated[str, says("how the engine gave log-probabilities")]
     group_size: Annotated[int | None, says("rollouts that the group waits for; null: as configured")] = None
     metadata_json: Annotated[str | None, says("JSON object given when it was opened")] = None
+    amends: Annotated[bool, says("true: newer rewards and exclusions of a trajectory that was told before")] = False
+    excluded_step_ids: Annotated[list[str], says("steps told before that must not train any more")] = msgspec.field(
+        default_factory=list
+    )
 
 
 class GroupStatistics(Record, frozen=True, kw_only=True):

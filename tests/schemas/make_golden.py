@@ -15,6 +15,7 @@ from clawstream.schemas import (
     Vote,
     WeightVersion,
     encode,
+    pack_logprobs,
 )
 from clawstream.schemas.registry import newest
 from tests.builders import NOON, a_feedback, a_reward, a_sample, a_step, a_trajectory
@@ -37,9 +38,32 @@ def examples() -> list[Record]:
             branch_reason="edited: message 3 is an answer that no known step gave",
         ),
         a_feedback(feedback_id=fixed, channel="val", step_id="s1", reward=-0.5, group_size=8, detail_json='{"a": "ü"}'),
-        NextState(next_state_id="n1", trajectory_id="t1", step_id="s1", tenant="default", messages_json="[1]", at=NOON),
-        a_reward(None, reward_id=fixed, step_id="s1", kind="process", votes=[Vote(value=1.0, raw="+1")], hint="look"),
-        a_trajectory(rewards=[a_reward(reward_id=fixed)], group_size=8, metadata_json="{}"),
+        NextState(
+            next_state_id="n1",
+            trajectory_id="t1",
+            step_id="s1",
+            tenant="default",
+            messages_json="[1]",
+            at=NOON,
+            kind="observed",
+        ),
+        a_reward(
+            None,
+            reward_id=fixed,
+            step_id="s1",
+            kind="process",
+            votes=[Vote(value=1.0, raw="+1")],
+            hint="look",
+            teacher_logprobs=pack_logprobs([-0.25]),
+            unscored="1 of 3 votes could be read, 2 are needed",
+        ),
+        a_trajectory(
+            rewards=[a_reward(reward_id=fixed)],
+            group_size=8,
+            metadata_json="{}",
+            amends=True,
+            excluded_step_ids=["s0"],
+        ),
         a_sample(sample_id=fixed, rewards=[a_reward(reward_id=fixed)]),
         Rejection(
             rejection_id="r1",
