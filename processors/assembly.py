@@ -6,19 +6,30 @@ nothing. States::
     OPEN -> ENDED (completed or aborted) -> CLOSED -> put out -> forgotten
     OPEN -> CLOSED (idle, too old)
 
-A closed trajectory is remembered for a while by its step ids: a step read again is known from one that is late.
+A closed trajectory is remembered for a while by its step ids: a step read again is known from one that is late. What
+feedback says of one that is put out amends it, as long as its group is open.
 """
 
-import math
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
 
+from clawstream.processors.joins.combining import is_number
+from clawstream.processors.joins.curation import Curation, excluded, read_curation
+from clawstream.processors.joins.next_states import observation, reply
 from clawstream.processors.output import Output, rejection
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.processors.tables import State
-from clawstream.schemas import Feedback, Reward, Step, derived_id
-from clawstream.topics import REWARDS
+from clawstream.schemas import Feedback, Reward, Step, Trajectory, derived_id
+from clawstream.topics import NEXT_STATES, REWARDS, TRAJECTORIES
+
+
+class Observed(msgspec.Struct, frozen=True, kw_only=True):
+    """An observation that names no step, until it is known which step it follows."""
+
+    feedback: Feedback
+    arrival_ms: int
 
 
 class TrajectoryState(State, frozen=True, kw_only=True):
@@ -36,10 +47,17 @@ class TrajectoryState(State, frozen=True, kw_only=True):
     group_size: int | None = None
     metadata_json: str | None = None
     step_ids: tuple[str, ...] = ()
+    finished_at: tuple[datetime, ...] = ()  # of each step
+    side_ids: tuple[str, ...] = ()  # steps that nothing follows: side turns
+    followed: tuple[tuple[str, str], ...] = ()  # step and next state, in the order in which they were known
+    observed: tuple[Observed, ...] = ()
+    curations: tuple[Curation, ...] = ()
     feedback_ids: tuple[str, ...] = ()
     rewards: tuple[Reward, ...] = ()
     ended_by: str | None = None
     ended_arrival_ms: int = 0
+    told_ids: tuple[str, ...] = ()  # steps that were put out to train
+    amending: tuple[Feedback, ...] = ()  # what came between the decision to close it and its being put out
     late_ids: tuple[str, ...] = ()  # steps that came after it was closed
 
     @property
@@ -50,10 +68,11 @@ class TrajectoryState(State, frozen=True, kw_only=True):
     @property
     def outcome_known(self) -> bool:
         """Has the whole trajectory a reward?"""
-        return any(reward.kind == "outcome" and reward.value is not None for reward in self.rewards)
+        return any(reward.kind == "outcome" and is_number(reward.value) for reward in self.rewards)
 
 
 Event = Step | Feedback
+Earlier = Callable[[], list[Step]]  # the steps of a trajectory that were taken before, in log order
 
 
 def opened(event: Event, now_ms: int) -> TrajectoryState:
@@ -70,7 +89,9 @@ def opened(event: Event, now_ms: int) -> TrajectoryState:
     )
 
 
-def on_step(state: TrajectoryState | None, step: Step, now_ms: int) -> tuple[TrajectoryState, list[Output]]:
+def on_step(
+    state: TrajectoryState | None, step: Step, now_ms: int, earlier: Earlier = list
+) -> tuple[TrajectoryState, list[Output]]:
     """Take a step that arrived at ``now_ms``; a late one is rejected. Its group counts over one that feedback named."""
     state = state or opened(step, now_ms)
     if step.step_id in state.step_ids or step.step_id in state.late_ids:
@@ -79,33 +100,48 @@ def on_step(state: TrajectoryState | None, step: Step, now_ms: int) -> tuple[Tra
         detail = f"it came after its trajectory was closed ({state.closed_by})"
         late = msgspec.structs.replace(state, late_ids=(*state.late_ids, step.step_id))
         return late, [rejection(step, "late", detail)]
+    follows = reply(step, earlier() if step.prompt_prefix is None and state.step_ids else ())
+    is_new = follows is not None and all(known != follows.next_state_id for _, known in state.followed)
     changed = msgspec.structs.replace(
         state,
         step_ids=(*state.step_ids, step.step_id),
+        finished_at=(*state.finished_at, step.finished_at),
+        side_ids=state.side_ids if step.turn_type == "main" else (*state.side_ids, step.step_id),
+        followed=(*state.followed, (follows.step_id, follows.next_state_id)) if follows and is_new else state.followed,
         group_id=state.group_id if state.step_ids else step.group_id,
         agent=state.agent or step.agent,
         last_arrival_ms=now_ms,
         first_event_at=min(state.first_event_at, step.received_at),
         last_event_at=max(state.last_event_at, step.finished_at),
     )
-    return changed, []
+    return changed, [Output(NEXT_STATES, follows)] if follows and is_new else []
 
 
 def on_feedback(state: TrajectoryState | None, feedback: Feedback, now_ms: int) -> tuple[TrajectoryState, list[Output]]:
-    """Take a statement that arrived at ``now_ms``; a reward is always put out, also a late one."""
+    """Take a statement that arrived at ``now_ms``; a reward or an observed next state is always put out, also late."""
     state = state or opened(feedback, now_ms)
     if feedback.feedback_id in state.feedback_ids:
         return state, []
-    said = (*state.feedback_ids, feedback.feedback_id)
+    state = msgspec.structs.replace(state, feedback_ids=(*state.feedback_ids, feedback.feedback_id))
     reward = _reward(feedback) if feedback.kind in ("rewarded", "completed") else None
     outputs = [Output(REWARDS, reward)] if reward is not None else []
+    seen = observation(feedback, feedback.step_id) if feedback.kind == "observed" and feedback.step_id else None
+    if seen is not None:
+        outputs.append(Output(NEXT_STATES, seen))
     if state.closed_ms is not None:
-        return msgspec.structs.replace(state, feedback_ids=said), outputs
+        changed, amendments = amended(state, feedback)
+        return changed, [*outputs, *amendments]
+    if seen is not None:
+        state = msgspec.structs.replace(state, followed=(*state.followed, (seen.step_id, seen.next_state_id)))
+    elif feedback.kind == "observed":
+        waiting = Observed(feedback=feedback, arrival_ms=now_ms)
+        state = msgspec.structs.replace(state, observed=(*state.observed, waiting))
+    elif feedback.kind == "curated":
+        state = msgspec.structs.replace(state, curations=(*state.curations, read_curation(feedback)))
     ends = feedback.kind in ("completed", "aborted") and state.ended_by is None
     opens = feedback.kind == "opened"
     changed = msgspec.structs.replace(
         state,
-        feedback_ids=said,
         rewards=(*state.rewards, reward) if reward is not None else state.rewards,
         last_arrival_ms=now_ms,
         last_event_at=max(state.last_event_at, feedback.at),
@@ -119,13 +155,67 @@ def on_feedback(state: TrajectoryState | None, feedback: Feedback, now_ms: int) 
     return changed, outputs
 
 
+def amended(state: TrajectoryState, feedback: Feedback) -> tuple[TrajectoryState, list[Output]]:
+    """What ``feedback`` changes in a closed trajectory: a reward, or steps that must not train any more.
+
+    What comes between the decision to close it and its being put out waits: what is put out must not change its mind.
+    """
+    if not state.put_out:
+        return msgspec.structs.replace(state, amending=(*state.amending, feedback)), []
+    reward, excluded_ids = _reward(feedback), list[str]()
+    if feedback.kind == "curated":
+        state = msgspec.structs.replace(state, curations=(*state.curations, read_curation(feedback)))
+        gone = excluded(state.curations, state.step_ids)
+        excluded_ids = [step_id for step_id in state.told_ids if step_id in gone]
+    if not state.told_ids or (reward is None and not excluded_ids):
+        return state, []
+    record = Trajectory(
+        trajectory_id=state.trajectory_id,
+        group_id=state.group_id,
+        tenant=state.tenant,
+        agent=state.agent,
+        channel=state.channel or "train",
+        opened_at=state.first_event_at,
+        closed_at=state.last_event_at,
+        closed_by=state.closed_by or "completed",
+        step_ids=list(state.told_ids),
+        sequences=[],
+        rewards=[] if reward is None else [reward],
+        logprobs_mode="",
+        amends=True,
+        excluded_step_ids=excluded_ids,
+    )
+    return state, [Output(TRAJECTORIES, record)]
+
+
+def attribute(state: TrajectoryState, settled_ms: int) -> tuple[TrajectoryState, list[Output]]:
+    """Observations that name no step follow the last answer before them, once every step before them was taken."""
+    outputs, followed, waiting = list[Output](), state.followed, list[Observed]()
+    for seen in state.observed:
+        if settled_ms < seen.arrival_ms:
+            waiting.append(seen)
+        elif (step_id := _last_before(state, seen.feedback.at)) is not None:
+            next_state = observation(seen.feedback, step_id)
+            followed = (*followed, (step_id, next_state.next_state_id))
+            outputs.append(Output(NEXT_STATES, next_state))
+    if len(waiting) == len(state.observed):
+        return state, []
+    return msgspec.structs.replace(state, observed=tuple(waiting), followed=followed), outputs
+
+
+def _last_before(state: TrajectoryState, moment: datetime) -> str | None:
+    answered = zip(state.step_ids, state.finished_at, strict=True)
+    before = [(at, step_id) for step_id, at in answered if at <= moment and step_id not in state.side_ids]
+    return max(before)[1] if before else None
+
+
 def closing_reason(state: TrajectoryState, now_ms: int, settled_ms: int, settings: ProcessorsSettings) -> str | None:
     """Why the trajectory closes now; None while it stays open.
 
     ``settled_ms``: every event that was in the log at that time has been taken. A step is in the log before its agent
     can complete the trajectory, so once ``settled_ms`` has passed the completion, no step of it is missing.
     """
-    if state.closed_ms is not None:
+    if state.closed_ms is not None or any(seen.arrival_ms <= settled_ms for seen in state.observed):
         return None
     if state.ended_by is not None and settled_ms >= state.ended_arrival_ms:
         deadline = state.ended_arrival_ms + 1000 * settings.reward_deadline_seconds
@@ -144,7 +234,7 @@ def closing_reason(state: TrajectoryState, now_ms: int, settled_ms: int, setting
 
 def _reward(feedback: Feedback) -> Reward | None:
     """The reward in ``feedback``; what is not a number is none."""
-    if feedback.reward is None or not math.isfinite(feedback.reward):
+    if feedback.reward is None or not is_number(feedback.reward):
         return None
     return Reward(
         reward_id=derived_id("reward", feedback.feedback_id),

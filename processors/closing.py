@@ -1,17 +1,16 @@
-"""A trajectory that closes: next states, rejections, and the trajectory itself. Pure.
+"""A trajectory that closes: rejections, and the trajectory itself. Pure.
 
 Invariant: each of its steps is either in the trajectory put out, or rejected with a reason.
 """
 
-import json
+from msgspec.structs import replace
 
-import msgspec
-
-from clawstream.processors.assembly import TrajectoryState
+from clawstream.processors.assembly import TrajectoryState, amended
+from clawstream.processors.joins.curation import excluded
 from clawstream.processors.output import Output, rejection
 from clawstream.processors.sequences import Resolved, resolve
-from clawstream.schemas import NextState, Step, Trajectory, derived_id
-from clawstream.topics import NEXT_STATES, TRAJECTORIES
+from clawstream.schemas import Step, Trajectory
+from clawstream.topics import TRAJECTORIES
 
 
 def close(
@@ -19,14 +18,12 @@ def close(
 ) -> tuple[TrajectoryState, list[Output]]:
     """Close ``state``, whose steps in log order are ``steps``. One of more than ``max_bytes`` does not train."""
     channel = state.channel or (steps[0].channel if steps else "train")
-    steps = [msgspec.structs.replace(step, channel=channel) for step in steps]
+    steps = _curated(state, [replace(step, channel=channel) for step in steps])
     resolved = resolve(steps)
     unusable = _unusable(state, closed_by) or _too_large(state, resolved, max_bytes)
     if unusable:
         resolved = Resolved()
-    outputs = [*_next_states(steps)]
-    if unusable:
-        outputs += [rejection(step, *unusable) for step in steps]
+    outputs = [rejection(step, *unusable) for step in steps] if unusable else []
     outputs += [rejection(refusal.step, refusal.reason, refusal.detail) for refusal in resolved.refusals]
     trajectory = Trajectory(
         trajectory_id=state.trajectory_id,
@@ -45,8 +42,35 @@ def close(
         metadata_json=state.metadata_json,
     )
     outputs.append(Output(TRAJECTORIES, trajectory))
-    closed = {"closed_ms": now_ms, "closed_by": closed_by, "put_out": True, "rewards": (), "feedback_ids": ()}
-    return msgspec.structs.replace(state, **closed), outputs
+    closed = replace(
+        state,
+        closed_ms=now_ms,
+        closed_by=closed_by,
+        put_out=True,
+        channel=channel,
+        told_ids=tuple(resolved.step_ids),
+        amending=(),
+        rewards=(),
+        feedback_ids=(),
+        followed=(),
+        finished_at=(),
+        metadata_json=None,
+    )
+    for feedback in state.amending:
+        closed, amendments = amended(closed, feedback)
+        outputs += amendments
+    return closed, outputs
+
+
+def _curated(state: TrajectoryState, steps: list[Step]) -> list[Step]:
+    """The steps; those that a reviewer has taken out are not trainable."""
+    gone = excluded(state.curations, state.step_ids)
+    return [
+        replace(step, trainable=False, untrainable_reason=f"curated: {gone[step.step_id]} took it out")
+        if step.step_id in gone
+        else step
+        for step in steps
+    ]
 
 
 def _unusable(state: TrajectoryState, closed_by: str) -> tuple[str, str] | None:
@@ -68,30 +92,3 @@ def _too_large(state: TrajectoryState, resolved: Resolved, max_bytes: int) -> tu
         "too_large",
         f"its trajectory has {size} bytes in {count} sequences; processors.max_trajectory_bytes is {max_bytes}",
     )
-
-
-def _next_states(steps: list[Step]) -> list[Output]:
-    """What followed each step: the new messages of the step that continues it."""
-    by_id = {step.step_id: step for step in steps}
-    outputs = []
-    for step in steps:
-        followed = by_id.get(step.prompt_prefix.step_id) if step.prompt_prefix else None
-        if followed is None or not _any_messages(step):
-            continue
-        record = NextState(
-            next_state_id=derived_id("next-state", step.tenant, followed.step_id, step.step_id),
-            trajectory_id=step.trajectory_id,
-            step_id=followed.step_id,
-            tenant=step.tenant,
-            messages_json=step.new_messages_json,
-            at=step.received_at,
-        )
-        outputs.append(Output(NEXT_STATES, record))
-    return outputs
-
-
-def _any_messages(step: Step) -> bool:
-    try:
-        return bool(json.loads(step.new_messages_json))
-    except json.JSONDecodeError:
-        return False

@@ -3,16 +3,17 @@
 Invariant: a group closes once, when all its members are in or at its deadline; then each trainable step of each member
 is in one sample or rejected. A member without a reward counts as arrived and never as zero.
 
-A trajectory's reward is the sum over sources of the newest outcome reward of each. Statistics are over the members that
-have one and a step to train.
+A trajectory's reward is combined from the outcome rewards of its sources (``joins.combining``). Statistics are over the
+members that have one and a step to train.
 """
 
-import math
 from statistics import fmean, stdev
 
 import msgspec
 
+from clawstream.processors.joins.combining import combined, values
 from clawstream.processors.output import Output, rejections
+from clawstream.processors.sequences import without
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.processors.tables import State
 from clawstream.schemas import GroupStatistics, Sample, Trajectory, derived_id
@@ -41,7 +42,7 @@ def on_trajectory(
     size = trajectory.group_size or settings.group_size
     state = state or GroupState(group_id=trajectory.group_id, first_arrival_ms=now_ms, expected_size=size)
     name = member_name(trajectory)
-    if name in state.member_names or name in state.late_names:
+    if name in state.member_names or name in state.late_names or trajectory.amends:
         return state, []
     if state.closed_ms is not None:
         detail = f"its trajectory came after its group was closed ({state.closed_by})"
@@ -49,6 +50,31 @@ def on_trajectory(
         return late, rejections(trajectory, "late", detail)
     names = (*state.member_names, name)
     return msgspec.structs.replace(state, member_names=names, expected_size=max(size, state.expected_size)), []
+
+
+def amended(member: Trajectory, amendment: Trajectory) -> Trajectory:
+    """``member`` with the rewards and exclusions of ``amendment``; what it has already stays as it is."""
+    known = {reward.reward_id for reward in member.rewards}
+    gone = [step_id for step_id in amendment.excluded_step_ids if step_id not in member.excluded_step_ids]
+    return msgspec.structs.replace(
+        member,
+        rewards=[*member.rewards, *(reward for reward in amendment.rewards if reward.reward_id not in known)],
+        excluded_step_ids=[*member.excluded_step_ids, *gone],
+    )
+
+
+def without_excluded(member: Trajectory) -> tuple[Trajectory, list[Output]]:
+    """``member`` without the steps that an amendment took out, and their rejections."""
+    gone = set(member.excluded_step_ids)
+    if not gone:
+        return member, []
+    excluded = msgspec.structs.replace(member, step_ids=[step_id for step_id in member.step_ids if step_id in gone])
+    kept = msgspec.structs.replace(
+        member,
+        step_ids=[step_id for step_id in member.step_ids if step_id not in gone],
+        sequences=[left for sequence in member.sequences if (left := without(sequence, gone)).responses],
+    )
+    return kept, rejections(excluded, "curated", "a reviewer took it out after its trajectory was closed")
 
 
 def member_name(trajectory: Trajectory) -> str:
@@ -66,26 +92,29 @@ def closing_reason(state: GroupState, now_ms: int, settled_ms: int, settings: Pr
     return "deadline" if now_ms >= due and settled_ms >= due else None
 
 
-def close(state: GroupState, members: list[Trajectory], closed_by: str, now_ms: int) -> tuple[GroupState, list[Output]]:
+def close(
+    state: GroupState, members: list[Trajectory], closed_by: str, now_ms: int, settings: ProcessorsSettings
+) -> tuple[GroupState, list[Output]]:
     """Close ``state``, whose members are ``members``."""
-    rewarded = [(member, reward) for member in members if member.step_ids and (reward := combined(member)) is not None]
+    outputs, left = list[Output](), list[Trajectory]()
+    for member in members:
+        kept, rejected = without_excluded(member)
+        left.append(kept)
+        outputs += rejected
+    rewarded = [
+        (member, reward) for member in left if member.step_ids and (reward := _reward(member, settings)) is not None
+    ]
     if len(rewarded) < min(2, state.expected_size):
         detail = f"{len(rewarded)} of its group's {state.expected_size} members have a reward, at least 2 are needed"
-        outputs = [output for member in members for output in rejections(member, "group_too_small", detail)]
+        outputs += [output for member in left for output in rejections(member, "group_too_small", detail)]
     else:
         statistics = _statistics([reward for _, reward in rewarded], state.expected_size, closed_by)
-        outputs = [Output(SAMPLES, _sample(member, reward, statistics)) for member, reward in rewarded]
+        outputs += [Output(SAMPLES, _sample(member, reward, statistics)) for member, reward in rewarded]
     return msgspec.structs.replace(state, closed_ms=now_ms, closed_by=closed_by, put_out=True), outputs
 
 
-def combined(trajectory: Trajectory) -> float | None:
-    """The trajectory's reward, or None when no source has given an outcome."""
-    newest = {
-        reward.source: reward.value
-        for reward in sorted(trajectory.rewards, key=lambda reward: reward.at)
-        if reward.kind == "outcome" and reward.value is not None and math.isfinite(reward.value)
-    }
-    return sum(newest.values()) if newest else None
+def _reward(member: Trajectory, settings: ProcessorsSettings) -> float | None:
+    return combined(values(member.rewards), settings.reward_rule, settings.weights)
 
 
 def _statistics(rewards: list[float], expected_size: int, closed_by: str) -> GroupStatistics:

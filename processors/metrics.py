@@ -4,5 +4,6 @@ from prometheus_client import Counter, Gauge
 
 OUTPUTS = Counter("clawstream_processors_outputs", "Records put out, repeats included", ["topic"])
 REJECTIONS = Counter("clawstream_processors_rejections", "Steps rejected, repeats included", ["reason"])
+TOO_LATE = Counter("clawstream_processors_too_late", "Rewards and reviews that came after their samples were put out")
 OPEN = Gauge("clawstream_processors_open", "Open trajectories and groups of this worker", ["what"])
 REMEMBERED = Gauge("clawstream_processors_remembered", "Closed ones that are still remembered", ["what"])

@@ -9,9 +9,11 @@ shared tokens::
     responses     a   b              c
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
+from msgspec.structs import replace
 
 from clawstream.schemas import (
     TOKEN_BYTES,
@@ -77,6 +79,17 @@ def resolve(steps: list[Step]) -> Resolved:
         if step_id not in continued:
             _add_sequence(_chain(nodes, step_id), trainable, resolved)
     return resolved
+
+
+def without(sequence: Sequence, step_ids: Collection[str]) -> Sequence:
+    """``sequence`` with the same tokens, of which those of ``step_ids`` are not to be trained any more."""
+    responses = [span for span in sequence.responses if span.step_id not in step_ids]
+    gone = [span for span in sequence.responses if span.step_id in step_ids]
+    logprobs = unpack_logprobs(sequence.logprobs).copy()
+    for span in gone:
+        logprobs[span.start : span.end] = 0.0
+    versions = [v for v in sequence.policy_spans if not any(span.start <= v.start < span.end for span in gone)]
+    return replace(sequence, logprobs=pack_logprobs(logprobs), responses=responses, policy_spans=versions)
 
 
 def _place(step: Step, nodes: dict[str, _Node]) -> _Node | Refusal:

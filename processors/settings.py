@@ -1,7 +1,10 @@
 """Settings of the processors."""
 
-from pydantic import Field
+from functools import cached_property
 
+from pydantic import Field, field_validator
+
+from clawstream.processors.joins.combining import Rule
 from clawstream.streams.settings import Section
 
 
@@ -19,9 +22,39 @@ class ProcessorsSettings(Section):
     memory_seconds: float = Field(
         default=3600.0, gt=0, description="how long closed trajectories and groups are remembered, for late events"
     )
+    reward_rule: Rule = Field(
+        default="sum", description="how a trajectory's rewards from several sources become one: sum, mean, min or max"
+    )
+    reward_weights: str = Field(
+        default="", description="weights of sources, as judge=0.5, length=0.1; a source that is not named has 1"
+    )
     max_trajectory_bytes: int = Field(
         default=6 * 1024 * 1024, ge=1, description="largest trajectory that trains; below kafka.max_record_bytes"
     )
     tick_seconds: float = Field(default=0.1, gt=0, description="how often closing is looked at")
     batch_records: int = Field(default=200, ge=1, description="most records handled at once")
     metrics_port: int = Field(default=0, ge=0, le=65535, description="port of /metrics; 0: none")
+
+    @field_validator("reward_weights")
+    @classmethod
+    def _are_weights(cls, value: str) -> str:
+        _weights(value)
+        return value
+
+    @cached_property
+    def weights(self) -> dict[str, float]:
+        """``reward_weights`` by source."""
+        return _weights(self.reward_weights)
+
+
+def _weights(text: str) -> dict[str, float]:
+    found = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        source, _, weight = entry.rpartition("=")
+        try:
+            found[source.strip()] = float(weight)
+        except ValueError:
+            raise ValueError(f"{entry!r} is no weight of a source, such as judge=0.5") from None
+        if not source.strip():
+            raise ValueError(f"{entry!r} names no source, as judge=0.5 does")
+    return found

@@ -18,10 +18,11 @@ from msgspec.structs import replace
 from clawstream.processors import assembly, closing, grouping
 from clawstream.processors.assembly import TrajectoryState
 from clawstream.processors.grouping import GroupState, member_name
+from clawstream.processors.metrics import TOO_LATE
 from clawstream.processors.output import Output
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.processors.tables import Kept, R, S, key_of, owner_of
-from clawstream.schemas import Feedback, Step, Trajectory
+from clawstream.schemas import Feedback, Step, Trajectory, encode
 
 Settled = Callable[[bytes], int | None]  # owner -> time (ms) up to which its events were taken; None: not this worker's
 
@@ -106,7 +107,9 @@ class Trajectories(Stage[TrajectoryState, Step]):
         """Take a step."""
         key = key_of(step.trajectory_id, step.tenant)
         before = self.kept.get(key)
-        after, outputs = assembly.on_step(before, step, now_ms)
+        after, outputs = assembly.on_step(
+            before, step, now_ms, lambda: self.kept.payloads(key, before.step_ids) if before else []
+        )
         return self._taken(key, before, after, outputs, step.step_id, raw)
 
     def on_feedback(self, feedback: Feedback, now_ms: int) -> Due:
@@ -119,6 +122,17 @@ class Trajectories(Stage[TrajectoryState, Step]):
     def closing_reason(self, state: TrajectoryState, now_ms: int, settled_ms: int) -> str | None:
         """As in ``assembly``."""
         return assembly.closing_reason(state, now_ms, settled_ms, self._settings)
+
+    def due(self, settled: Settled) -> Due:
+        """Also the next states of observations that named no step."""
+        due = super().due(settled)
+        for key, state in self.kept.open_items():
+            if state.observed and state.closed_ms is None and (settled_ms := settled(owner_of(key))) is not None:
+                attributed, outputs = assembly.attribute(state, settled_ms)
+                if attributed is not state:
+                    due.outputs += outputs
+                    due.keep.append(partial(self.kept.put, key, attributed))
+        return due
 
     def close(
         self, state: TrajectoryState, records: list[Step], closed_by: str, closed_ms: int
@@ -134,8 +148,20 @@ class Groups(Stage[GroupState, Trajectory]):
         """Take a closed trajectory."""
         key = key_of(trajectory.group_id, trajectory.tenant, trajectory.channel)
         before = self.kept.get(key)
+        if trajectory.amends:
+            return self._amended(key, before, trajectory)
         after, outputs = grouping.on_trajectory(before, trajectory, now_ms, self._settings)
         return self._taken(key, before, after, outputs, member_name(trajectory), raw)
+
+    def _amended(self, key: bytes, state: GroupState | None, amendment: Trajectory) -> Due:
+        """Rewards and exclusions join the member while its group is open; the same again changes nothing."""
+        name = member_name(amendment)
+        if state is None or state.closed_ms is not None or name not in state.member_names:
+            TOO_LATE.inc()
+            return Due()
+        (member,) = self.kept.payloads(key, (name,))
+        merged = encode(grouping.amended(member, amendment))
+        return Due(keep=[partial(self.kept.put_payload, key, name, merged)])
 
     def closing_reason(self, state: GroupState, now_ms: int, settled_ms: int) -> str | None:
         """As in ``grouping``."""
@@ -145,4 +171,4 @@ class Groups(Stage[GroupState, Trajectory]):
         self, state: GroupState, records: list[Trajectory], closed_by: str, closed_ms: int
     ) -> tuple[GroupState, list[Output]]:
         """As in ``grouping``."""
-        return grouping.close(state, records, closed_by, closed_ms)
+        return grouping.close(state, records, closed_by, closed_ms, self._settings)

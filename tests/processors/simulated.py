@@ -97,6 +97,7 @@ class Worker:
     def finish(self, now_ms: int = LONG_MS) -> None:
         """Close everything; each trajectory that was told is read once more than it should be."""
         self.tick(now_ms)
+        self.tick(now_ms + 1)  # an observation that names no step is attributed before its trajectory closes
         told = [output.record for output in self.sent if output.topic is TRAJECTORIES]
         self.taken(*told, *told, now_ms=now_ms)
         self.tick(now_ms + LONG_MS)

@@ -1,12 +1,10 @@
-import json
-
 import msgspec
 import pytest
 
 from clawstream.processors.assembly import TrajectoryState, on_feedback, on_step
 from clawstream.processors.closing import close
 from clawstream.processors.output import Output
-from clawstream.schemas import Feedback, NextState, Rejection, Step, Trajectory, encode
+from clawstream.schemas import Feedback, Rejection, Step, Trajectory, encode
 from tests.builders import a_feedback, a_step
 from tests.processors.conversations import a_tree
 
@@ -61,14 +59,6 @@ def test_a_trajectory_that_no_record_can_hold_does_not_train() -> None:
     assert trajectory(outputs).sequences == []
 
 
-def test_all_that_followed_an_answer_is_its_next_state() -> None:
-    messages = [{"role": "tool", "content": "4"}, {"role": "tool", "content": "error"}]
-    first, second = a_tree([None, 0])
-    second = msgspec.structs.replace(second, new_messages_json=json.dumps(messages))
-    (found,) = [o.record for o in closed([first, second], [a_feedback(reward=1.0)]) if isinstance(o.record, NextState)]
-    assert (found.step_id, json.loads(found.messages_json)) == ("s0", messages)
-
-
 def test_the_opening_names_the_channel_of_every_record() -> None:
     steps = [a_step(channel="train", trainable=False, untrainable_reason="empty: nothing"), a_step(channel="train")]
     outputs = closed(steps, [a_feedback("opened", channel="val"), a_feedback(reward=1.0)])
@@ -86,7 +76,22 @@ def test_closing_again_gives_the_same_bytes() -> None:
     assert [encode(o.record) for o in once] == [encode(o.record) for o in again]
 
 
-def test_messages_that_are_no_json_cost_only_the_next_state() -> None:
-    first, second = a_tree([None, 0])
-    outputs = closed([first, msgspec.structs.replace(second, new_messages_json="{")], [a_feedback(reward=1.0)])
-    assert trajectory(outputs).step_ids == ["s0", "s1"]
+def test_what_a_reviewer_took_out_does_not_train_and_the_rest_does() -> None:
+    said = a_feedback("curated", step_id="s0", source="console", detail_json='{"trainable": false}')
+    outputs = closed(a_tree([None, 0]), [said, a_feedback(reward=1.0)])
+    assert rejections(outputs) == {"s0": "curated"}
+    assert trajectory(outputs).step_ids == ["s1"]
+
+
+def test_what_comes_while_it_is_being_closed_amends_it_after_it_was_put_out() -> None:
+    steps = a_tree([None])
+    state, _ = on_feedback(None, a_feedback(reward=1.0), 0)
+    state, _ = on_step(state, steps[0], 0)
+    deciding = msgspec.structs.replace(state, closed_ms=100, closed_by="completed")
+    deciding, outputs = on_feedback(deciding, a_feedback("curated", detail_json='{"trainable": false}'), 101)
+    assert outputs == []
+    told, amendment = (
+        o.record for o in close(deciding, steps, "completed", 100, 10_000)[1] if isinstance(o.record, Trajectory)
+    )
+    assert (told.step_ids, told.amends) == (["s0"], False)
+    assert (amendment.amends, amendment.excluded_step_ids) == (True, ["s0"])

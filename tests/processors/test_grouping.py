@@ -1,10 +1,19 @@
-import math
-
-from clawstream.processors.grouping import GroupState, close, closing_reason, combined, on_trajectory
+from clawstream.processors.grouping import GroupState, amended, close, closing_reason, on_trajectory
 from clawstream.processors.output import Output
 from clawstream.processors.settings import ProcessorsSettings
-from clawstream.schemas import Rejection, Sample, Trajectory, encode
-from tests.builders import NOON, a_reward, a_trajectory
+from clawstream.schemas import (
+    PolicySpan,
+    Rejection,
+    ResponseSpan,
+    Sample,
+    Sequence,
+    Trajectory,
+    encode,
+    pack_logprobs,
+    pack_tokens,
+    unpack_logprobs,
+)
+from tests.builders import a_reward, a_trajectory
 
 SETTINGS = ProcessorsSettings(group_size=2, group_deadline_seconds=10)
 
@@ -28,7 +37,7 @@ def taken(*members: Trajectory, settings: ProcessorsSettings = SETTINGS) -> Grou
 
 
 def closed(*members: Trajectory, settings: ProcessorsSettings = SETTINGS) -> list[Output]:
-    return close(taken(*members, settings=settings), list(members), "complete", 100)[1]
+    return close(taken(*members, settings=settings), list(members), "complete", 100, settings)[1]
 
 
 def samples(outputs: list[Output]) -> list[Sample]:
@@ -76,7 +85,7 @@ def test_a_group_of_one_is_ready_alone() -> None:
 
 def test_what_comes_again_changes_nothing_and_what_is_new_to_a_closed_group_is_late() -> None:
     a, b, c = member("a"), member("b"), member("c")
-    state, _ = close(taken(a, b), [a, b], "complete", 100)
+    state, _ = close(taken(a, b), [a, b], "complete", 100, SETTINGS)
     assert on_trajectory(state, a, 200, SETTINGS) == (state, [])
     state, outputs = on_trajectory(state, c, 200, SETTINGS)
     assert rejections(outputs) == {"step of c": "late"}
@@ -85,7 +94,7 @@ def test_what_comes_again_changes_nothing_and_what_is_new_to_a_closed_group_is_l
 
 def test_a_trajectory_that_was_closed_and_opened_again_is_not_a_repeat() -> None:
     a, b = member("a"), member("b")
-    state, _ = close(taken(a, b), [a, b], "complete", 100)
+    state, _ = close(taken(a, b), [a, b], "complete", 100, SETTINGS)
     again = a_trajectory(trajectory_id="a", step_ids=["next day's step"])
     _, outputs = on_trajectory(state, again, 200, SETTINGS)
     assert rejections(outputs) == {"next day's step": "late"}
@@ -109,18 +118,41 @@ def test_closing_again_gives_the_same_bytes() -> None:
     assert [encode(o.record) for o in closed(*members)] == [encode(o.record) for o in closed(*members)]
 
 
-def test_the_newest_outcome_of_each_source_counts_and_sources_are_summed() -> None:
-    later = NOON.replace(hour=13)
-    rewards = [
-        a_reward(5.0, source="judge", at=later),
-        a_reward(1.0, source="agent", at=NOON),
-        a_reward(2.0, source="judge", at=NOON),
-        a_reward(None, source="agent", at=later),
-        a_reward(100.0, source="judge", kind="process", step_id="s1", at=later),
-    ]
-    assert combined(a_trajectory(rewards=rewards)) == 6.0
-    assert combined(a_trajectory(rewards=rewards[-2:])) is None
+def test_rewards_are_combined_by_the_configured_rule() -> None:
+    both = [a_reward(1.0, source="agent"), a_reward(3.0, source="judge")]
+    told = a_trajectory(rewards=both)
+    for rule, weights, expected in (("sum", "", 4.0), ("mean", "", 2.0), ("sum", "judge=0.5", 2.5)):
+        settings = ProcessorsSettings(group_size=1, reward_rule=rule, reward_weights=weights)
+        assert samples(closed(told, settings=settings))[0].reward == expected
 
 
-def test_a_reward_that_is_not_a_number_is_none() -> None:
-    assert combined(a_trajectory(rewards=[a_reward(math.nan)])) is None
+def test_an_amendment_joins_once_and_takes_steps_out() -> None:
+    first = a_trajectory(step_ids=["s1", "s2"], sequences=[_two_responses()])
+    amendment = a_trajectory(rewards=[a_reward(2.0, source="judge")], sequences=[], excluded_step_ids=["s1"])
+    merged = amended(amended(first, amendment), amendment)
+    assert [reward.source for reward in merged.rewards] == ["agent", "judge"]
+    outputs = closed(merged, settings=ProcessorsSettings(group_size=1))
+    (sample,) = samples(outputs)
+    assert rejections(outputs) == {"s1": "curated"}
+    assert (sample.step_ids, sample.reward) == (["s2"], 3.0)
+    (sequence,) = sample.sequences
+    assert [span.step_id for span in sequence.responses] == ["s2"]
+    assert [span.start for span in sequence.policy_spans] == [5]
+    assert unpack_logprobs(sequence.logprobs).tolist() == [0, 0, 0, 0, 0, -0.5, -0.5]
+
+
+def test_a_member_whose_steps_were_all_taken_out_gives_no_sample() -> None:
+    outputs = closed(a_trajectory(excluded_step_ids=["s1"]), settings=ProcessorsSettings(group_size=1))
+    assert (samples(outputs), rejections(outputs)) == ([], {"s1": "curated"})
+
+
+def _two_responses() -> Sequence:
+    return Sequence(
+        tokens=pack_tokens([1, 2, 3, 4, 9, 5, 6]),
+        logprobs=pack_logprobs([0, 0, -0.5, -0.5, 0, -0.5, -0.5]),
+        responses=[
+            ResponseSpan(step_id="s1", start=2, end=4, temperature=1.0),
+            ResponseSpan(step_id="s2", start=5, end=7, temperature=1.0),
+        ],
+        policy_spans=[PolicySpan(version=0, start=2, end=4), PolicySpan(version=1, start=5, end=7)],
+    )

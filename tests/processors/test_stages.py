@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from clawstream.processors.tables import key_of
-from clawstream.schemas import Sample, Step, Trajectory
+from clawstream.schemas import NextState, Sample, Step, Trajectory
 from clawstream.topics import TRAJECTORIES
 from tests.builders import a_feedback, a_step
 from tests.processors.conversations import a_tree
@@ -60,6 +60,46 @@ def test_what_was_closed_long_ago_is_forgotten() -> None:
     assert worker.trajectories.kept.get(key_of("t1", "default")) is None
 
 
+def _told(worker: Worker) -> list[Any]:
+    return [output.record for output in worker.sent if output.topic is TRAJECTORIES]
+
+
+def test_what_comes_after_closing_amends_what_is_not_sent_yet() -> None:
+    worker = Worker()
+    worker.taken(*a_tree([None, 0]), a_feedback(reward=1.0), a_step(trajectory_id="t2"))
+    worker.tick(1)
+    worker.taken(a_feedback("rewarded", reward=2.0, source="late judge"))
+    worker.taken(a_feedback("curated", step_id="s0", detail_json='{"trainable": false}'))
+    worker.taken(a_feedback(trajectory_id="t2", reward=5.0))
+    worker.tick(2)
+    worker.taken(*_told(worker), now_ms=3)
+    worker.tick(4)
+    rewards = {o.record.trajectory_id: o.record.reward for o in worker.sent if isinstance(o.record, Sample)}
+    assert rewards == {"t1": 3.0, "t2": 5.0}
+    assert rejections(worker) == {"s0": "curated"}
+    sent = len(worker.sent)
+    worker.taken(a_feedback("rewarded", reward=9.0, source="later still"))
+    worker.taken(*_told(worker), now_ms=5)
+    worker.tick(6)
+    assert [output.topic.name for output in worker.sent[sent:]] == ["rewards", "trajectories"]
+
+
+def test_an_observation_follows_the_last_answer_before_it_once_all_steps_before_it_are_known() -> None:
+    worker = Worker()
+    worker.taken(a_feedback("observed", detail_json='{"content": "the lamp is on"}'), now_ms=5)
+    worker.trajectories.decide(6, lambda _: 4)
+    assert worker.trajectories.due(lambda _: 4).outputs == []
+    worker.taken(*a_tree([None, 0]), a_step(step_id="side", turn_type="side"), now_ms=6)
+    worker.tick(7)
+    (seen,) = [o.record for o in worker.sent if isinstance(o.record, NextState) and o.record.kind == "observed"]
+    assert (seen.step_id, seen.messages_json) == ("s1", '[{"role":"observation","content":"the lamp is on"}]')
+    worker.tick(8)
+    assert len([o for o in worker.sent if isinstance(o.record, NextState) and o.record.kind == "observed"]) == 1
+
+
+KINDS = ("opened", "rewarded", "completed", "aborted", "observed", "curated")
+
+
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[list[Step], list[Any]]:
     """Steps of some trajectories, and those steps and feedback as they are read: interleaved, some again."""
@@ -71,9 +111,17 @@ def histories(draw: st.DrawFn) -> tuple[list[Step], list[Any]]:
         own = a_tree(parents, trajectory_id=name, group_id=f"g{number % 2}")
         tokens = {step.step_id: f"{name}-{step.step_id}" for step in own}
         steps += [_renamed(step, tokens) for step in own]
-        kinds = draw(st.lists(st.sampled_from(["opened", "rewarded", "completed", "aborted", "observed"]), max_size=3))
+        kinds = draw(st.lists(st.sampled_from(KINDS), max_size=3))
+        detail = '{"trainable": false}'
         said = [
-            a_feedback(kind, trajectory_id=name, group_id=f"g{number % 2}", reward=draw(st.none() | st.floats(-1, 1)))
+            a_feedback(
+                kind,
+                trajectory_id=name,
+                group_id=f"g{number % 2}",
+                reward=draw(st.none() | st.floats(-1, 1)),
+                step_id=draw(st.none() | st.sampled_from([step.step_id for step in steps])),
+                detail_json=detail if kind == "curated" else None,
+            )
             for kind in kinds
         ]
         topics[1].extend(said)
