@@ -16,13 +16,12 @@ from datetime import datetime
 import msgspec
 
 from clawstream.processors.joins.combining import is_number
-from clawstream.processors.joins.curation import Curation, excluded, read_curation
+from clawstream.processors.joins.curation import Curation, read_curation
 from clawstream.processors.joins.next_states import observation, reply
 from clawstream.processors.output import Output, rejection
-from clawstream.processors.settings import ProcessorsSettings
 from clawstream.processors.tables import State
-from clawstream.schemas import Feedback, Reward, Step, Trajectory, derived_id
-from clawstream.topics import NEXT_STATES, REWARDS, TRAJECTORIES
+from clawstream.schemas import Feedback, Reward, Step, Vote, derived_id
+from clawstream.topics import NEXT_STATES, REWARDS
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,11 +48,13 @@ class TrajectoryState(State, frozen=True, kw_only=True):
     step_ids: tuple[str, ...] = ()
     finished_at: tuple[datetime, ...] = ()  # of each step
     side_ids: tuple[str, ...] = ()  # steps that nothing follows: side turns
+    missing_ids: tuple[str, ...] = ()  # steps that others continue and that have not come
     followed: tuple[tuple[str, str], ...] = ()  # step and next state, in the order in which they were known
     observed: tuple[Observed, ...] = ()
     curations: tuple[Curation, ...] = ()
     feedback_ids: tuple[str, ...] = ()
-    rewards: tuple[Reward, ...] = ()
+    rewards: tuple[Reward, ...] = ()  # without what is large
+    scored_ids: tuple[str, ...] = ()  # rewards that processors gave, kept whole beside it
     ended_by: str | None = None
     ended_arrival_ms: int = 0
     told_ids: tuple[str, ...] = ()  # steps that were put out to train
@@ -66,9 +67,19 @@ class TrajectoryState(State, frozen=True, kw_only=True):
         return self.step_ids
 
     @property
-    def outcome_known(self) -> bool:
-        """Has the whole trajectory a reward?"""
-        return any(reward.kind == "outcome" and is_number(reward.value) for reward in self.rewards)
+    def more_names(self) -> tuple[str, ...]:
+        """Rewards that processors gave, and what followed steps, as bytes."""
+        return (*map(score_name, self.scored_ids), *(next_state_name(next_state) for _, next_state in self.followed))
+
+
+def score_name(reward_id: str) -> str:
+    """What a reward that a processor gave is kept by."""
+    return f"score:{reward_id}"
+
+
+def next_state_name(next_state_id: str) -> str:
+    """What a next state is kept by."""
+    return f"next:{next_state_id}"
 
 
 Event = Step | Feedback
@@ -108,6 +119,7 @@ def on_step(
         finished_at=(*state.finished_at, step.finished_at),
         side_ids=state.side_ids if step.turn_type == "main" else (*state.side_ids, step.step_id),
         followed=(*state.followed, (follows.step_id, follows.next_state_id)) if follows and is_new else state.followed,
+        missing_ids=_missing(state, step),
         group_id=state.group_id if state.step_ids else step.group_id,
         agent=state.agent or step.agent,
         last_arrival_ms=now_ms,
@@ -117,20 +129,27 @@ def on_step(
     return changed, [Output(NEXT_STATES, follows)] if follows and is_new else []
 
 
+def _missing(state: TrajectoryState, step: Step) -> tuple[str, ...]:
+    missing = tuple(step_id for step_id in state.missing_ids if step_id != step.step_id)
+    prefix = step.prompt_prefix
+    known = prefix is None or prefix.step_id in (*state.step_ids, *missing)
+    return missing if known or prefix is None else (*missing, prefix.step_id)
+
+
 def on_feedback(state: TrajectoryState | None, feedback: Feedback, now_ms: int) -> tuple[TrajectoryState, list[Output]]:
-    """Take a statement that arrived at ``now_ms``; a reward or an observed next state is always put out, also late."""
+    """Take a statement that arrived at ``now_ms``; a reward or an observed next state is always put out, also late.
+    What it changes in a trajectory that is closed is for ``amending``."""
     state = state or opened(feedback, now_ms)
     if feedback.feedback_id in state.feedback_ids:
         return state, []
     state = msgspec.structs.replace(state, feedback_ids=(*state.feedback_ids, feedback.feedback_id))
-    reward = _reward(feedback) if feedback.kind in ("rewarded", "completed") else None
+    reward = reward_in(feedback) if feedback.kind in ("rewarded", "completed") else None
     outputs = [Output(REWARDS, reward)] if reward is not None else []
     seen = observation(feedback, feedback.step_id) if feedback.kind == "observed" and feedback.step_id else None
     if seen is not None:
         outputs.append(Output(NEXT_STATES, seen))
     if state.closed_ms is not None:
-        changed, amendments = amended(state, feedback)
-        return changed, [*outputs, *amendments]
+        return state, outputs
     if seen is not None:
         state = msgspec.structs.replace(state, followed=(*state.followed, (seen.step_id, seen.next_state_id)))
     elif feedback.kind == "observed":
@@ -155,37 +174,17 @@ def on_feedback(state: TrajectoryState | None, feedback: Feedback, now_ms: int) 
     return changed, outputs
 
 
-def amended(state: TrajectoryState, feedback: Feedback) -> tuple[TrajectoryState, list[Output]]:
-    """What ``feedback`` changes in a closed trajectory: a reward, or steps that must not train any more.
-
-    What comes between the decision to close it and its being put out waits: what is put out must not change its mind.
-    """
-    if not state.put_out:
-        return msgspec.structs.replace(state, amending=(*state.amending, feedback)), []
-    reward, excluded_ids = _reward(feedback), list[str]()
-    if feedback.kind == "curated":
-        state = msgspec.structs.replace(state, curations=(*state.curations, read_curation(feedback)))
-        gone = excluded(state.curations, state.step_ids)
-        excluded_ids = [step_id for step_id in state.told_ids if step_id in gone]
-    if not state.told_ids or (reward is None and not excluded_ids):
+def on_score(state: TrajectoryState, reward: Reward) -> tuple[TrajectoryState, list[Output]]:
+    """Take what a reward processor gave to an open trajectory; one that is known changes nothing."""
+    if any(known.reward_id == reward.reward_id for known in state.rewards):
         return state, []
-    record = Trajectory(
-        trajectory_id=state.trajectory_id,
-        group_id=state.group_id,
-        tenant=state.tenant,
-        agent=state.agent,
-        channel=state.channel or "train",
-        opened_at=state.first_event_at,
-        closed_at=state.last_event_at,
-        closed_by=state.closed_by or "completed",
-        step_ids=list(state.told_ids),
-        sequences=[],
-        rewards=[] if reward is None else [reward],
-        logprobs_mode="",
-        amends=True,
-        excluded_step_ids=excluded_ids,
-    )
-    return state, [Output(TRAJECTORIES, record)]
+    small = msgspec.structs.replace(reward, votes=[_small(vote) for vote in reward.votes], teacher_logprobs=None)
+    rewards, scored_ids = (*state.rewards, small), (*state.scored_ids, reward.reward_id)
+    return msgspec.structs.replace(state, rewards=rewards, scored_ids=scored_ids), [Output(REWARDS, reward)]
+
+
+def _small(vote: Vote) -> Vote:
+    return msgspec.structs.replace(vote, raw="")
 
 
 def attribute(state: TrajectoryState, settled_ms: int) -> tuple[TrajectoryState, list[Output]]:
@@ -209,30 +208,7 @@ def _last_before(state: TrajectoryState, moment: datetime) -> str | None:
     return max(before)[1] if before else None
 
 
-def closing_reason(state: TrajectoryState, now_ms: int, settled_ms: int, settings: ProcessorsSettings) -> str | None:
-    """Why the trajectory closes now; None while it stays open.
-
-    ``settled_ms``: every event that was in the log at that time has been taken. A step is in the log before its agent
-    can complete the trajectory, so once ``settled_ms`` has passed the completion, no step of it is missing.
-    """
-    if state.closed_ms is not None or any(seen.arrival_ms <= settled_ms for seen in state.observed):
-        return None
-    if state.ended_by is not None and settled_ms >= state.ended_arrival_ms:
-        deadline = state.ended_arrival_ms + 1000 * settings.reward_deadline_seconds
-        if state.ended_by == "aborted" or state.outcome_known or now_ms >= deadline:
-            return state.ended_by
-    if state.ended_by is not None:
-        return None
-    for reason, due in (
-        ("idle", state.last_arrival_ms + 1000 * settings.idle_seconds),
-        ("max_age", state.first_arrival_ms + 1000 * settings.max_age_seconds),
-    ):
-        if now_ms >= due and settled_ms >= due:
-            return reason
-    return None
-
-
-def _reward(feedback: Feedback) -> Reward | None:
+def reward_in(feedback: Feedback) -> Reward | None:
     """The reward in ``feedback``; what is not a number is none."""
     if feedback.reward is None or not is_number(feedback.reward):
         return None

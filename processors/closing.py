@@ -5,22 +5,28 @@ Invariant: each of its steps is either in the trajectory put out, or rejected wi
 
 from msgspec.structs import replace
 
-from clawstream.processors.assembly import TrajectoryState, amended
+from clawstream.processors.amending import amended
+from clawstream.processors.assembly import TrajectoryState
+from clawstream.processors.ending import lacks
 from clawstream.processors.joins.curation import excluded
 from clawstream.processors.output import Output, rejection
 from clawstream.processors.sequences import Resolved, resolve
-from clawstream.schemas import Step, Trajectory
+from clawstream.processors.settings import ProcessorsSettings
+from clawstream.schemas import Reward, Step, Trajectory
 from clawstream.topics import TRAJECTORIES
 
 
 def close(
-    state: TrajectoryState, steps: list[Step], closed_by: str, now_ms: int, max_bytes: int
+    state: TrajectoryState,
+    steps: list[Step],
+    rewards: list[Reward],
+    settings: ProcessorsSettings,
 ) -> tuple[TrajectoryState, list[Output]]:
-    """Close ``state``, whose steps in log order are ``steps``. One of more than ``max_bytes`` does not train."""
+    """Close ``state`` as was decided; its steps in log order are ``steps``, its whole rewards ``rewards``."""
     channel = state.channel or (steps[0].channel if steps else "train")
     steps = _curated(state, [replace(step, channel=channel) for step in steps])
     resolved = resolve(steps)
-    unusable = _unusable(state, closed_by) or _too_large(state, resolved, max_bytes)
+    unusable = _unusable(state, settings) or _too_large(state, resolved, settings.max_trajectory_bytes)
     if unusable:
         resolved = Resolved()
     outputs = [rejection(step, *unusable) for step in steps] if unusable else []
@@ -33,10 +39,10 @@ def close(
         channel=channel,
         opened_at=state.first_event_at,
         closed_at=state.last_event_at,
-        closed_by=closed_by,
+        closed_by=state.closed_by or "completed",
         step_ids=resolved.step_ids,
         sequences=resolved.sequences,
-        rewards=list(state.rewards),
+        rewards=rewards,
         logprobs_mode=steps[0].logprobs_mode if steps else "",
         group_size=state.group_size,
         metadata_json=state.metadata_json,
@@ -44,15 +50,12 @@ def close(
     outputs.append(Output(TRAJECTORIES, trajectory))
     closed = replace(
         state,
-        closed_ms=now_ms,
-        closed_by=closed_by,
         put_out=True,
         channel=channel,
         told_ids=tuple(resolved.step_ids),
         amending=(),
         rewards=(),
         feedback_ids=(),
-        followed=(),
         finished_at=(),
         metadata_json=None,
     )
@@ -73,13 +76,11 @@ def _curated(state: TrajectoryState, steps: list[Step]) -> list[Step]:
     ]
 
 
-def _unusable(state: TrajectoryState, closed_by: str) -> tuple[str, str] | None:
+def _unusable(state: TrajectoryState, settings: ProcessorsSettings) -> tuple[str, str] | None:
     """Why none of its steps can train: reason and detail."""
-    if closed_by == "aborted":
+    if state.closed_by == "aborted":
         return "aborted", "its trajectory was aborted"
-    if not state.outcome_known:
-        return "reward_missing", f"its trajectory closed ({closed_by}) without a reward"
-    return None
+    return lacks(state, settings)
 
 
 def _too_large(state: TrajectoryState, resolved: Resolved, max_bytes: int) -> tuple[str, str] | None:

@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+from clawstream.processors.configured import configured
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.streams.admin import wait_for_kafka
 from clawstream.streams.metrics import serve_metrics
@@ -11,16 +12,17 @@ from clawstream.streams.settings import KafkaSettings
 
 
 def run(settings: ProcessorsSettings, kafka: KafkaSettings) -> int:
-    """Work until told to stop."""
+    """Work until told to stop. Raises ``SettingsError`` for a reward processor that cannot be used."""
     from clawstream.processors.app import run_app
     from clawstream.processors.worker import Worker
 
+    scorers = configured(settings)
     wait_for_kafka(kafka)
     serve_metrics(settings.metrics_port)
     producer = Producer(kafka, "processors")
     try:
         with tempfile.TemporaryDirectory(prefix="clawstream-processors-") as folder:
-            run_app(Worker(settings, kafka, producer, Path(folder)).app)
+            run_app(Worker(settings, kafka, producer, Path(folder), scorers).app)
     finally:
         producer.close()
     return 0

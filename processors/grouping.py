@@ -93,9 +93,9 @@ def closing_reason(state: GroupState, now_ms: int, settled_ms: int, settings: Pr
 
 
 def close(
-    state: GroupState, members: list[Trajectory], closed_by: str, now_ms: int, settings: ProcessorsSettings
+    state: GroupState, members: list[Trajectory], settings: ProcessorsSettings
 ) -> tuple[GroupState, list[Output]]:
-    """Close ``state``, whose members are ``members``."""
+    """Close ``state``, whose members are ``members``, as was decided."""
     outputs, left = list[Output](), list[Trajectory]()
     for member in members:
         kept, rejected = without_excluded(member)
@@ -108,9 +108,9 @@ def close(
         detail = f"{len(rewarded)} of its group's {state.expected_size} members have a reward, at least 2 are needed"
         outputs += [output for member in left for output in rejections(member, "group_too_small", detail)]
     else:
-        statistics = _statistics([reward for _, reward in rewarded], state.expected_size, closed_by)
+        statistics = _statistics([reward for _, reward in rewarded], state.expected_size, state.closed_by or "complete")
         outputs += [Output(SAMPLES, _sample(member, reward, statistics)) for member, reward in rewarded]
-    return msgspec.structs.replace(state, closed_ms=now_ms, closed_by=closed_by, put_out=True), outputs
+    return msgspec.structs.replace(state, put_out=True), outputs
 
 
 def _reward(member: Trajectory, settings: ProcessorsSettings) -> float | None:

@@ -17,7 +17,7 @@ class ProcessorsSettings(Section):
     idle_seconds: float = Field(default=300.0, gt=0, description="silence after which a trajectory closes")
     max_age_seconds: float = Field(default=7200.0, gt=0, description="age at which a trajectory closes")
     reward_deadline_seconds: float = Field(
-        default=60.0, ge=0, description="how long a completed trajectory waits for its reward"
+        default=60.0, ge=0, description="how long a trajectory that has ended waits for its rewards"
     )
     memory_seconds: float = Field(
         default=3600.0, gt=0, description="how long closed trajectories and groups are remembered, for late events"
@@ -27,6 +27,16 @@ class ProcessorsSettings(Section):
     )
     reward_weights: str = Field(
         default="", description="weights of sources, as judge=0.5, length=0.1; a source that is not named has 1"
+    )
+    required_rewards: str = Field(
+        default="", description="comma-separated sources without whose reward a trajectory does not train; empty: any"
+    )
+    require_review: bool = Field(default=False, description="whether only trajectories that were reviewed train")
+    gap_seconds: float = Field(
+        default=10.0, ge=0, description="how long an ended trajectory waits for a step that others continue"
+    )
+    include: str = Field(
+        default="", description="comma-separated files or modules with reward processors, such as my_rewards.py"
     )
     max_trajectory_bytes: int = Field(
         default=6 * 1024 * 1024, ge=1, description="largest trajectory that trains; below kafka.max_record_bytes"
@@ -42,14 +52,24 @@ class ProcessorsSettings(Section):
         return value
 
     @cached_property
+    def required_sources(self) -> tuple[str, ...]:
+        """``required_rewards``, one by one."""
+        return tuple(named(self.required_rewards))
+
+    @cached_property
     def weights(self) -> dict[str, float]:
         """``reward_weights`` by source."""
         return _weights(self.reward_weights)
 
 
+def named(text: str) -> list[str]:
+    """The entries of a comma-separated list."""
+    return [entry for entry in (part.strip() for part in text.split(",")) if entry]
+
+
 def _weights(text: str) -> dict[str, float]:
     found = {}
-    for entry in filter(None, (part.strip() for part in text.split(","))):
+    for entry in named(text):
         source, _, weight = entry.rpartition("=")
         try:
             found[source.strip()] = float(weight)

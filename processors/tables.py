@@ -36,6 +36,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     put_out: bool = False  # has what follows from closing it reached Kafka?
 
     @property
+    def more_names(self) -> tuple[str, ...]:
+        """What else is kept beside it, of other types."""
+        return ()
+
+    @property
     def names(self) -> tuple[str, ...]:
         """What the records that belong to it are known by, in the order in which they came."""
         raise NotImplementedError
@@ -124,6 +129,10 @@ class Kept(Generic[S, R]):
         found = (self._payloads.get(_payload_key(key, name)) for name in names)
         return [decode(value, self._record_type) for value in found if value is not None]
 
+    def payload(self, key: bytes, name: str) -> bytes | None:
+        """The bytes of one record that belongs to ``key``, of whatever type."""
+        return self._payloads.get(_payload_key(key, name))
+
     def drop_payloads(self, key: bytes, names: tuple[str, ...]) -> None:
         """Forget the records that belong to ``key``; the state stays."""
         for name in names:
@@ -131,7 +140,7 @@ class Kept(Generic[S, R]):
 
     def forget(self, key: bytes, state: S) -> None:
         """Forget ``state``, and records that a crash has left behind."""
-        self.drop_payloads(key, state.names)
+        self.drop_payloads(key, state.names + state.more_names)
         self._states.pop(key, None)
 
 

@@ -10,6 +10,7 @@ import asyncio
 import functools
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +20,20 @@ from clawstream.processors.fences import Fences
 from clawstream.processors.grouping import GroupState
 from clawstream.processors.metrics import OPEN, REMEMBERED
 from clawstream.processors.pending import Pending
+from clawstream.processors.rewards.scorer import Scorer
+from clawstream.processors.scoring import Scored, Scoring
 from clawstream.processors.sending import Change, Sender
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.processors.stages import Due, Groups, Trajectories
 from clawstream.processors.tables import Kept, owner_of
-from clawstream.schemas import CodecError, Feedback, Record, Step, Trajectory, decode
+from clawstream.schemas import CodecError, Feedback, Record, Step, Trajectory, decode, encode
 from clawstream.streams.dead import DeadLetters, Letter
 from clawstream.streams.lag import LagReader
 from clawstream.streams.metrics import RECORDS_CONSUMED
 from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.shutdown import or_exit
-from clawstream.topics import FEEDBACK, STEPS, TRAJECTORIES, Topic, partition_of
+from clawstream.topics import FEEDBACK, REWARDS, STEPS, TRAJECTORIES, Topic, partition_of
 
 _log = logging.getLogger(__name__)
 APP_ID = "processors"
@@ -42,7 +45,14 @@ _SOURCES = (STEPS, FEEDBACK, TRAJECTORIES)
 class Worker:
     """One Faust app with its agents, tables and timer."""
 
-    def __init__(self, settings: ProcessorsSettings, kafka: KafkaSettings, producer: Producer, folder: Path) -> None:
+    def __init__(
+        self,
+        settings: ProcessorsSettings,
+        kafka: KafkaSettings,
+        producer: Producer,
+        folder: Path,
+        scorers: Sequence[Scorer] = (),
+    ) -> None:
         self._settings, self._kafka = settings, kafka
         self._sender, self._dead = Sender(producer), DeadLetters(kafka, producer, APP_ID)
         self._lags = LagReader(kafka)
@@ -50,7 +60,8 @@ class Worker:
         self.app = make_app(APP_ID, kafka, self._partitions, folder)
         self._tables = [self._table(name) for name in ("trajectories", "steps", "groups", "members")]
         trajectories, steps, groups, members = self._tables
-        self._trajectories = Trajectories(Kept(trajectories, steps, TrajectoryState, Step), settings)
+        self._trajectories = Trajectories(Kept(trajectories, steps, TrajectoryState, Step), settings, scorers)
+        self._scoring = Scoring(self._trajectories.subject)
         self._groups = Groups(Kept(groups, members, GroupState, Trajectory), settings)
         self._fences: dict[str, Fences] = {topic.name: Fences() for topic in _SOURCES}
         self._partition_of = functools.lru_cache(_REMEMBERED_KEYS)(lambda key: partition_of(key, self._partitions))
@@ -62,6 +73,7 @@ class Worker:
             source = self.app.topic(kafka.name(topic.name), **RAW)
             self.app.agent(source, name=f"take-{topic.name}")(self._agent(topic))
         self.app.task(self._work)
+        self.app.task(self._collect)
         self.app.timer(interval=settings.tick_seconds)(self._tick)
         self.app.on_partitions_revoked.connect(self._revoked)
         self.app.on_partitions_assigned.connect(self._assigned)
@@ -94,6 +106,30 @@ class Worker:
                 batch.append(self._waiting.get_nowait())
             async with self._one_at_a_time:
                 await self._take([(topic, event) for topic, event in batch if self._is_ours(event)])
+
+    async def _collect(self) -> None:
+        """Handle what reward processors gave, for as long as the app lives."""
+        while True:
+            batch = [await self._scoring.results.get()]
+            while len(batch) < self._settings.batch_records and not self._scoring.results.empty():
+                batch.append(self._scoring.results.get_nowait())
+            async with self._one_at_a_time:
+                await self._take_scores(batch)
+
+    @or_exit
+    async def _take_scores(self, batch: list[Scored]) -> None:
+        """Keep rewards, then send them: a judge that is asked again may say something else."""
+        outputs = []
+        for scored in batch:
+            self._scoring.finished(scored.reward.reward_id)
+            if not self._indexed or self._settled(owner_of(scored.key), STEPS, FEEDBACK) is None:
+                continue  # whoever has the partition now asks again
+            outputs += self._trajectories.on_score(scored.key, scored.reward).outputs
+            if scored.failure is not None:
+                letter = Letter(partition=-1, offset=-1, key=owner_of(scored.key), value=encode(scored.reward))
+                await asyncio.to_thread(self._dead.bury, REWARDS, letter, scored.failure)
+        await self._acknowledged()
+        await self._sender.outputs(outputs)
 
     def _is_ours(self, event: Any) -> bool:
         """Was it read under the present assignment? What was read before is read again, perhaps by another worker."""
@@ -150,6 +186,7 @@ class Worker:
             return
         if not self._indexed:
             self._index()
+            await self._sender.outputs(self._trajectories.unsent())
         if not any(stage.kept.open_items() for stage in (self._trajectories, self._groups)):
             return
         await self._observe_ends()
@@ -157,6 +194,8 @@ class Worker:
             if not self._indexed:
                 return  # partitions were assigned anew meanwhile
             now_ms = _now_ms()
+            for key, job in self._trajectories.jobs(now_ms, lambda owner: self._settled(owner, STEPS, FEEDBACK)):
+                self._scoring.want(key, job)
             await self._close_due("trajectories", self._trajectories, now_ms, STEPS, FEEDBACK)
             await self._close_due("groups", self._groups, now_ms, TRAJECTORIES)
 
@@ -200,11 +239,13 @@ class Worker:
         """Let go of partitions only when nothing is in progress; what waits is read again by whoever is next."""
         while not self._waiting.empty():
             self._waiting.get_nowait()
+        self._scoring.forget()
         async with self._one_at_a_time:
             self._owned, self._indexed = frozenset(), False
 
     async def _assigned(self, _: Any, assigned: set[TP], **__: Any) -> None:
         self._indexed = False
+        self._scoring.forget()
         for stage in (self._trajectories, self._groups):
             stage.kept.forget_index()
         names = {self._kafka.name(topic.name): topic.name for topic in _SOURCES}

@@ -1,7 +1,9 @@
 import msgspec
 import pytest
 
-from clawstream.processors.assembly import TrajectoryState, closing_reason, on_feedback, on_step
+from clawstream.processors.assembly import TrajectoryState, on_feedback, on_step
+from clawstream.processors.ending import closing_reason
+from clawstream.processors.joins.combining import values
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.schemas import Feedback, Rejection, Reward, Step
 from tests.builders import a_feedback, a_step
@@ -111,9 +113,9 @@ def test_rewards_of_a_step_and_of_the_trajectory_are_told_apart() -> None:
 
 
 def test_a_reward_that_is_missing_is_not_zero() -> None:
-    assert not after(a_feedback("rewarded")).outcome_known
-    assert after(a_feedback("rewarded", reward=0.0)).outcome_known
-    assert not after(a_feedback("rewarded", reward=1.0, step_id="s1")).outcome_known
+    assert values(after(a_feedback("rewarded")).rewards) == {}
+    assert values(after(a_feedback("rewarded", reward=0.0)).rewards) == {"agent": 0.0}
+    assert values(after(a_feedback("rewarded", reward=1.0, step_id="s1")).rewards) == {}
 
 
 def test_an_opening_says_what_the_trajectory_is() -> None:

@@ -1,9 +1,11 @@
 import msgspec
 import pytest
 
+from clawstream.processors.amending import amended
 from clawstream.processors.assembly import TrajectoryState, on_feedback, on_step
 from clawstream.processors.closing import close
 from clawstream.processors.output import Output
+from clawstream.processors.settings import ProcessorsSettings
 from clawstream.schemas import Feedback, Rejection, Step, Trajectory, encode
 from tests.builders import a_feedback, a_step
 from tests.processors.conversations import a_tree
@@ -18,7 +20,8 @@ def closed(
     for step in steps:
         state, _ = on_step(state, step, 0)
     assert state is not None
-    return close(state, steps, closed_by, 100, max_bytes)[1]
+    state = msgspec.structs.replace(state, closed_ms=100, closed_by=closed_by)
+    return close(state, steps, list(state.rewards), ProcessorsSettings(max_trajectory_bytes=max_bytes))[1]
 
 
 def trajectory(outputs: list[Output]) -> Trajectory:
@@ -88,10 +91,9 @@ def test_what_comes_while_it_is_being_closed_amends_it_after_it_was_put_out() ->
     state, _ = on_feedback(None, a_feedback(reward=1.0), 0)
     state, _ = on_step(state, steps[0], 0)
     deciding = msgspec.structs.replace(state, closed_ms=100, closed_by="completed")
-    deciding, outputs = on_feedback(deciding, a_feedback("curated", detail_json='{"trainable": false}'), 101)
+    deciding, outputs = amended(deciding, a_feedback("curated", detail_json='{"trainable": false}'))
     assert outputs == []
-    told, amendment = (
-        o.record for o in close(deciding, steps, "completed", 100, 10_000)[1] if isinstance(o.record, Trajectory)
-    )
+    outputs = close(deciding, steps, list(deciding.rewards), ProcessorsSettings())[1]
+    told, amendment = (o.record for o in outputs if isinstance(o.record, Trajectory))
     assert (told.step_ids, told.amends) == (["s0"], False)
     assert (amendment.amends, amendment.excluded_step_ids) == (True, ["s0"])

@@ -1,3 +1,5 @@
+import msgspec
+
 from clawstream.processors.grouping import GroupState, amended, close, closing_reason, on_trajectory
 from clawstream.processors.output import Output
 from clawstream.processors.settings import ProcessorsSettings
@@ -36,8 +38,12 @@ def taken(*members: Trajectory, settings: ProcessorsSettings = SETTINGS) -> Grou
     return state
 
 
+def decided(*members: Trajectory, settings: ProcessorsSettings = SETTINGS) -> GroupState:
+    return msgspec.structs.replace(taken(*members, settings=settings), closed_ms=100, closed_by="complete")
+
+
 def closed(*members: Trajectory, settings: ProcessorsSettings = SETTINGS) -> list[Output]:
-    return close(taken(*members, settings=settings), list(members), "complete", 100, settings)[1]
+    return close(decided(*members, settings=settings), list(members), settings)[1]
 
 
 def samples(outputs: list[Output]) -> list[Sample]:
@@ -85,7 +91,7 @@ def test_a_group_of_one_is_ready_alone() -> None:
 
 def test_what_comes_again_changes_nothing_and_what_is_new_to_a_closed_group_is_late() -> None:
     a, b, c = member("a"), member("b"), member("c")
-    state, _ = close(taken(a, b), [a, b], "complete", 100, SETTINGS)
+    state, _ = close(decided(a, b), [a, b], SETTINGS)
     assert on_trajectory(state, a, 200, SETTINGS) == (state, [])
     state, outputs = on_trajectory(state, c, 200, SETTINGS)
     assert rejections(outputs) == {"step of c": "late"}
@@ -94,7 +100,7 @@ def test_what_comes_again_changes_nothing_and_what_is_new_to_a_closed_group_is_l
 
 def test_a_trajectory_that_was_closed_and_opened_again_is_not_a_repeat() -> None:
     a, b = member("a"), member("b")
-    state, _ = close(taken(a, b), [a, b], "complete", 100, SETTINGS)
+    state, _ = close(decided(a, b), [a, b], SETTINGS)
     again = a_trajectory(trajectory_id="a", step_ids=["next day's step"])
     _, outputs = on_trajectory(state, again, 200, SETTINGS)
     assert rejections(outputs) == {"next day's step": "late"}

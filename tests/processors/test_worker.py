@@ -8,8 +8,10 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
 from clawstream.schemas import TOKEN_BYTES, PromptPrefix, Step, encode, tokens_digest, unpack_tokens
 from clawstream.streams.consumer import read_all
@@ -186,6 +188,47 @@ def test_what_was_read_before_a_rebalance_is_read_again_where_nothing_was_commit
         assert eventually(lambda: set(ends(kafka)) == step_ids)
     assert ends(kafka) == Counter(step_ids)
     producer.close()
+
+
+REWARDS_FILE = """
+from clawstream.processors.rewards import Episode, Reaction, reward
+
+@reward
+def turns(episode: Episode) -> float:
+    if episode.trajectory_id == "t1":
+        raise LookupError("no such task")
+    return float(len(episode.turns))
+
+@reward
+async def liked(reaction: Reaction) -> float:
+    return 1.0
+"""
+
+
+def test_included_rewards_are_joined_and_an_error_costs_one_trajectory(kafka: KafkaSettings, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(REWARDS_FILE)
+    producer = Producer(kafka, "test")
+    step_ids = produce(producer, 3)
+    with workers(kafka, include=tmp_path / "mine.py", required_rewards="turns"):
+        assert eventually(lambda: ends(kafka) == Counter(step_ids))
+    samples = {sample.trajectory_id: sample for sample in read_all(kafka, SAMPLES)}
+    assert {name: sample.reward for name, sample in samples.items()} == {"t0": 3.0, "t2": 3.0}
+    assert sorted(reward.source for reward in samples["t2"].rewards) == ["agent", "liked", "liked", "turns"]
+    assert {rejection.trajectory_id for rejection in read_all(kafka, REJECTED)} == {"t1"}
+    (letter,) = dead_letters(kafka, "rewards")
+    assert letter["reason"] == b"turns failed: LookupError: no such task"
+    assert {reward.value for reward in read_all(kafka, REWARDS) if reward.trajectory_id == "t1"} == {None, 1.0}
+    producer.close()
+
+
+def dead_letters(kafka: KafkaSettings, topic: str) -> list[dict[str, bytes]]:
+    """Headers of the dead letters of ``topic``."""
+    consumer = Consumer(kafka.client(**{"group.id": "dead", "enable.auto.commit": False}))
+    consumer.assign([TopicPartition(kafka.name(f"{topic}.dead"), 0, 0)])
+    try:
+        return [dict(message.headers() or []) for message in consumer.consume(10, 3)]
+    finally:
+        consumer.close()
 
 
 FAILS_ONCE_IT_HAS_TAKEN_FIVE = """

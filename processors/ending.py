@@ -1,0 +1,89 @@
+"""When a trajectory is over, and what it still waits for then. Pure.
+
+Invariant: nothing is waited for longer than ``reward_deadline_seconds``; what then is missing is null, never 0::
+
+    12:00:00  completed                        over, once all that was in the log has been taken
+    12:00:04  the judge has scored it          closed: completed, with its reward
+    12:01:00  (or the judge has not)           closed: completed; required and missing: its steps are rejected
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from clawstream.processors import jobs
+from clawstream.processors.assembly import TrajectoryState
+from clawstream.processors.joins.combining import values
+from clawstream.processors.joins.curation import is_reviewed
+from clawstream.processors.rewards.scorer import Scorer
+from clawstream.processors.settings import ProcessorsSettings
+
+
+class Ending(NamedTuple):
+    """No more steps are expected."""
+
+    reason: str  # completed, aborted, idle or max_age
+    since_ms: int  # its deadlines count from here
+
+
+def ending(state: TrajectoryState, now_ms: int, settled_ms: int, settings: ProcessorsSettings) -> Ending | None:
+    """Why the trajectory is over; None while it goes on, or while that is not known.
+
+    ``settled_ms``: every event that was in the log at that time has been taken. A step is in the log before its agent
+    can complete the trajectory, so once ``settled_ms`` has passed the completion, no step of it is missing.
+    """
+    if state.closed_ms is not None or any(seen.arrival_ms <= settled_ms for seen in state.observed):
+        return None
+    if state.ended_by is not None:
+        since_ms = state.ended_arrival_ms
+        return Ending(state.ended_by, since_ms) if settled_ms >= since_ms else None
+    for reason, due in (
+        ("idle", state.last_arrival_ms + round(1000 * settings.idle_seconds)),
+        ("max_age", state.first_arrival_ms + round(1000 * settings.max_age_seconds)),
+    ):
+        if now_ms >= due and settled_ms >= due:
+            return Ending(reason, due)
+    return None
+
+
+def closing_reason(
+    state: TrajectoryState,
+    now_ms: int,
+    settled_ms: int,
+    settings: ProcessorsSettings,
+    scorers: Sequence[Scorer] = (),
+) -> str | None:
+    """Why the trajectory closes now; None while it stays open."""
+    over = ending(state, now_ms, settled_ms, settings)
+    if over is None:
+        return None
+    if over.reason == "aborted" or now_ms >= over.since_ms + 1000 * settings.reward_deadline_seconds:
+        return over.reason
+    has_gap = bool(state.missing_ids) and now_ms < over.since_ms + 1000 * settings.gap_seconds
+    return None if has_gap or _waits(state, over, settings, scorers) else over.reason
+
+
+def _waits(state: TrajectoryState, over: Ending, settings: ProcessorsSettings, scorers: Sequence[Scorer]) -> bool:
+    """Is something still to come that it could wait for?"""
+    if jobs.of_steps(state, scorers) or jobs.of_whole(state, scorers, over.reason):
+        return True
+    if settings.require_review and not is_reviewed(state.curations):
+        return True
+    if settings.required_sources:
+        said = {reward.source for reward in state.rewards if reward.kind == "outcome"}
+        return any(source not in said for source in settings.required_sources)
+    return over.reason == "completed" and not values(state.rewards)
+
+
+def lacks(state: TrajectoryState, settings: ProcessorsSettings) -> tuple[str, str] | None:
+    """What it lacks to train, as reason and detail; None when it lacks nothing."""
+    found = values(state.rewards)
+    missing = [source for source in settings.required_sources if source not in found]
+    closed = f"its trajectory closed ({state.closed_by})"
+    if missing or not found:
+        whose = f" of {', '.join(missing)}" if missing else ""
+        whys = [reward.unscored for reward in state.rewards if reward.value is None and reward.unscored]
+        why = f": {whys[-1]}" if whys else ""
+        return "reward_missing", f"{closed} without a reward{whose}{why}"
+    if settings.require_review and not is_reviewed(state.curations):
+        return "not_reviewed", f"{closed} and no reviewer had looked at it"
+    return None

@@ -1,0 +1,42 @@
+"""Trajectories become groups, and groups samples: the stage over its table."""
+
+from functools import partial
+
+from clawstream.processors import grouping
+from clawstream.processors.grouping import GroupState, member_name
+from clawstream.processors.metrics import TOO_LATE
+from clawstream.processors.output import Output
+from clawstream.processors.stages.stage import Due, Stage
+from clawstream.processors.tables import key_of
+from clawstream.schemas import Trajectory, encode
+
+
+class Groups(Stage[GroupState, Trajectory]):
+    """Trajectories become groups, and groups samples."""
+
+    def on_trajectory(self, trajectory: Trajectory, raw: bytes, now_ms: int) -> Due:
+        """Take a closed trajectory."""
+        key = key_of(trajectory.group_id, trajectory.tenant, trajectory.channel)
+        before = self.kept.get(key)
+        if trajectory.amends:
+            return self._amended(key, before, trajectory)
+        after, outputs = grouping.on_trajectory(before, trajectory, now_ms, self._settings)
+        return self._taken(key, before, after, outputs, member_name(trajectory), raw)
+
+    def _amended(self, key: bytes, state: GroupState | None, amendment: Trajectory) -> Due:
+        """Rewards and exclusions join the member while its group is open; the same again changes nothing."""
+        name = member_name(amendment)
+        if state is None or state.closed_ms is not None or name not in state.member_names:
+            TOO_LATE.inc()
+            return Due()
+        (member,) = self.kept.payloads(key, (name,))
+        merged = encode(grouping.amended(member, amendment))
+        return Due(keep=[partial(self.kept.put_payload, key, name, merged)])
+
+    def closing_reason(self, state: GroupState, now_ms: int, settled_ms: int) -> str | None:
+        """As in ``grouping``."""
+        return grouping.closing_reason(state, now_ms, settled_ms, self._settings)
+
+    def close(self, key: bytes, state: GroupState, records: list[Trajectory]) -> tuple[GroupState, list[Output]]:  # noqa: ARG002
+        """As in ``grouping``."""
+        return grouping.close(state, records, self._settings)
