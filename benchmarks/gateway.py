@@ -1,18 +1,23 @@
 """What the gateway adds to a call: requests per second, latency, first token, CPU; recording to a real Kafka, acks=all.
 
-    python -m benchmarks.gateway [--calls 600]
+    python -m benchmarks.gateway [--calls 600] [--litellm /path/to/litellm]
 
-A synthetic node (a process of its own, fixed tokens at once) is called directly and through the gateway, in turns, for
-short and long prompts, few and many calls at one time, streamed and not. All share the machine's cores with the load.
+A synthetic node (a process of its own, fixed tokens at once) is called directly, through the gateway and, where it is
+installed, through LiteLLM's proxy, in turns, for short and long prompts, few and many calls at one time, streamed and
+not. All share the machine's cores with the load. Last: do malformed bodies slow healthy calls?
 """
 
 import argparse
 import asyncio
 import contextlib
+import itertools
+import json
 import os
+import shutil
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +38,21 @@ from clawstream.up.supervisor import Supervisor
 
 _PROMPT_TOKENS = (68, 4_000)
 _CONCURRENCIES = (1, 32, 256)
+_MALFORMED = (
+    *(b"", b"{", b"[]", b"\xff\xfe", b'{"model": 1}', b'{"messages": {}}', b'{"messages": [{"role": 5}]}'),
+    *(b'{"messages": [], "n": -1}', b'{"messages": [{"role": "user", "content": 7}]}', b"[" * 10_000),
+    b'{"messages": [{"role": "user", "content": "a"}], "temperature": 1e999}',
+)
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """Where calls go, and the process that takes them."""
+
+    name: str
+    url: str
+    pid: int
 
 
 @dataclass(kw_only=True)
@@ -80,31 +99,50 @@ async def load(url: str, body: dict[str, Any], calls: int, concurrency: int, int
         into.seconds += time.perf_counter() - started
 
 
-async def measure(node: str, gateway: str, pid: int, case: tuple[int, int, bool], calls: int) -> dict[str, Any]:
-    """One case, both ways in turns."""
+async def measure(ways: list[Way], case: tuple[int, int, bool], calls: int) -> dict[str, Any]:
+    """One case, every way in turns."""
     tokens, concurrency, stream = case
     message = {"role": "user", "content": " ".join(["word"] * tokens)}
     body = {"model": "policy", "messages": [message], "stream": stream}
-    direct, through, spent = Measured(), Measured(), 0.0
-    await load(gateway, body, concurrency, concurrency, Measured())  # connections
+    measured, spent = {way.name: Measured() for way in ways}, dict.fromkeys((way.name for way in ways), 0.0)
+    for way in ways:
+        await load(way.url, body, concurrency, concurrency, Measured())  # connections
     for _ in range(3):
-        await load(node, body, calls // 3, concurrency, direct)
-        before = cpu_seconds(pid)
-        await load(gateway, body, calls // 3, concurrency, through)
-        spent += cpu_seconds(pid) - before
-    return {
-        "prompt_tokens": tokens,
-        "concurrency": concurrency,
-        "stream": stream,
-        "direct": direct.summary(),
-        "gateway": through.summary(),
-        "gateway_cpu_ms_per_call": round(1000 * spent / len(through.call_ms), 3),
-    }
+        for way in ways:
+            before = cpu_seconds(way.pid)
+            await load(way.url, body, calls // 3, concurrency, measured[way.name])
+            spent[way.name] += cpu_seconds(way.pid) - before
+    found: dict[str, Any] = {"prompt_tokens": tokens, "concurrency": concurrency, "stream": stream}
+    for name, each in measured.items():
+        found[name] = each.summary() | {"cpu_ms_per_call": round(1000 * spent[name] / len(each.call_ms), 3)}
+    return found
+
+
+async def among_malformed(gateway: Way, calls: int) -> dict[str, Any]:
+    """Healthy calls, four at one time, alone and while malformed bodies come, a hundred a second, in turns."""
+    body = {"model": "policy", "messages": [{"role": "user", "content": " ".join(["word"] * 68)}]}
+    alone, among, statuses = Measured(), Measured(), Counter[int]()
+    for _ in range(3):
+        await load(gateway.url, body, calls // 3, 4, alone)
+        flood = asyncio.create_task(malformed(gateway.url, statuses))
+        await load(gateway.url, body, calls // 3, 4, among)
+        flood.cancel()
+        await asyncio.gather(flood, return_exceptions=True)
+    return {"alone": alone.summary(), "among": among.summary(), "statuses": dict(statuses)}
+
+
+async def malformed(url: str, statuses: Counter[int]) -> None:
+    """Bodies that are each wrong in a way of their own, until cancelled."""
+    async with aiohttp.ClientSession() as session:
+        for body in itertools.cycle(_MALFORMED):
+            async with session.post(f"{url}/v1/chat/completions", data=body) as answer:
+                statuses[answer.status] += 1
+            await asyncio.sleep(0.01)
 
 
 @contextlib.asynccontextmanager
-async def serving(kafka: KafkaSettings, producer: Producer) -> AsyncIterator[tuple[str, str, int]]:
-    """Node and gateway, each a process: their URLs, and the gateway's process id."""
+async def serving(kafka: KafkaSettings, producer: Producer) -> AsyncIterator[tuple[Way, Way]]:
+    """Node and gateway, each a process."""
     node_port, gateway_port = free_port(), free_port()
     node = await asyncio.create_subprocess_exec(
         *tied([sys.executable, "-m", "benchmarks.synthetic_node", str(node_port)])
@@ -120,7 +158,7 @@ async def serving(kafka: KafkaSettings, producer: Producer) -> AsyncIterator[tup
         pid = supervisor.pid("gateway")
         if pid is None:
             raise RuntimeError("the gateway ended")
-        yield *urls, pid
+        yield Way(name="direct", url=urls[0], pid=node.pid), Way(name="gateway", url=urls[1], pid=pid)
     finally:
         heartbeat.cancel()
         await supervisor.stop()
@@ -128,8 +166,31 @@ async def serving(kafka: KafkaSettings, producer: Producer) -> AsyncIterator[tup
         await node.wait()
 
 
+@contextlib.asynccontextmanager
+async def litellm(program: str | None, node: Way) -> AsyncIterator[list[Way]]:
+    """LiteLLM's proxy before the node, where it is installed; it records nothing."""
+    if program is None:
+        yield []
+        return
+    port, model = free_port(), {"model": "openai/policy", "api_base": f"{node.url}/v1", "api_key": "none"}
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
+        general = {"dangerously_permit_weak_or_unset_master_key": True}  # on loopback, for as long as this runs
+        models = [{"model_name": "policy", "litellm_params": model}]
+        json.dump({"model_list": models, "general_settings": general}, config)  # JSON is YAML
+        config.flush()
+        command = [program, "--config", config.name, "--host", "127.0.0.1", "--port", str(port)]
+        proxy = await asyncio.create_subprocess_exec(*tied(command), stdout=asyncio.subprocess.DEVNULL)
+        try:
+            await until_it_answers(f"http://127.0.0.1:{port}")
+            yield [Way(name="litellm", url=f"http://127.0.0.1:{port}", pid=proxy.pid)]
+        finally:
+            with contextlib.suppress(ProcessLookupError):  # it could not start, and has said why
+                proxy.terminate()
+            await proxy.wait()
+
+
 async def until_it_answers(gateway: str) -> None:
-    """Wait until a call through the whole gateway succeeds. Raises ``TimeoutError``."""
+    """Wait until a call succeeds. Raises ``TimeoutError``."""
     body = {"model": "policy", "messages": [{"role": "user", "content": "hi"}]}
     async with aiohttp.ClientSession() as session:
         for _ in range(300):
@@ -148,19 +209,28 @@ async def main(arguments: argparse.Namespace) -> None:
         kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
         create_missing(kafka)
         producer = Producer(kafka, "benchmark")
-        async with serving(kafka, producer) as (node, gateway, pid):
-            measured = [await measure(node, gateway, pid, case, arguments.calls) for case in cases]
+        async with (
+            serving(kafka, producer) as (node, gateway),
+            litellm(arguments.litellm, node) as others,
+        ):
+            measured = [await measure([node, gateway, *others], case, arguments.calls) for case in cases]
+            abuse = await among_malformed(gateway, arguments.calls)
         producer.close()
     header = ("", "ratio of calls/s, calls/s, added p50, p99 ms, first byte ms, CPU ms")
-    publish("gateway", [header, *(_row(case) for case in measured)], {"arguments": vars(arguments), "cases": measured})
+    rows = [_row(case, way) for case in measured for way in ("gateway", "litellm") if way in case]
+    healthy = [f"{abuse[way]['call']['p99_ms']:.1f}" for way in ("alone", "among")]
+    last = ("p99 of healthy calls, 4 at once: alone, among malformed bodies", "  ".join(healthy))
+    raw = {"arguments": vars(arguments), "cases": measured, "malformed": abuse}
+    publish("gateway", [header, *rows, last], raw)
 
 
-def _row(case: dict[str, Any]) -> tuple[str, str]:
-    direct, gateway = case["direct"], case["gateway"]
-    added = [gateway["call"][p] - direct["call"][p] for p in ("p50_ms", "p99_ms")]
-    first = gateway["first_byte"]["p50_ms"] - direct["first_byte"]["p50_ms"]
-    name = f"{case['prompt_tokens']} tokens, {case['concurrency']} at once, {'streamed' if case['stream'] else 'whole'}"
-    rate, cpu = gateway["calls_per_second"], case["gateway_cpu_ms_per_call"]
+def _row(case: dict[str, Any], way: str) -> tuple[str, str]:
+    direct, through = case["direct"], case[way]
+    added = [through["call"][p] - direct["call"][p] for p in ("p50_ms", "p99_ms")]
+    first = through["first_byte"]["p50_ms"] - direct["first_byte"]["p50_ms"]
+    streamed = "streamed" if case["stream"] else "whole"
+    name = f"{way}, {case['prompt_tokens']} tokens, {case['concurrency']} at once, {streamed}"
+    rate, cpu = through["calls_per_second"], through["cpu_ms_per_call"]
     ratio = rate / direct["calls_per_second"]
     return name, f"{ratio:.2f}  {rate:5.0f}  {added[0]:6.1f}  {added[1]:6.1f}  {first:+6.1f}  {cpu:5.2f}"
 
@@ -168,4 +238,5 @@ def _row(case: dict[str, Any]) -> tuple[str, str]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=600, help="calls of each case, each way")
+    parser.add_argument("--litellm", default=shutil.which("litellm"), help="its program, to compare with")
     asyncio.run(main(parser.parse_args()))

@@ -47,9 +47,20 @@ def make_app() -> web.Application:
 
 
 async def chat(request: web.Request) -> web.StreamResponse:
-    """``/v1/chat/completions``, streamed: prompt ids by the length of the messages, then 16 tokens in four chunks."""
+    """``/v1/chat/completions``: prompt ids by the length of the messages, then 16 tokens, in four chunks where it is
+    streamed."""
     asked = await request.json()
     prompt = _prompt_ids(asked["messages"])
+    usage = {
+        "prompt_tokens": len(prompt),
+        "completion_tokens": RESPONSE_TOKENS,
+        "total_tokens": len(prompt) + RESPONSE_TOKENS,
+    }
+    if not asked.get("stream"):
+        message = {"role": "assistant", "content": "word" * (RESPONSE_TOKENS // 4)}
+        choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
+        whole = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "policy", "choices": choices}
+        return web.json_response(whole | {"usage": usage})
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
     base: dict[str, Any] = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "policy"}
@@ -65,11 +76,6 @@ async def chat(request: web.Request) -> web.StreamResponse:
             "token_ids": list(range(start, start + 4)),
         }
         await _send(response, {**base, "choices": [choice]})
-    usage = {
-        "prompt_tokens": len(prompt),
-        "completion_tokens": RESPONSE_TOKENS,
-        "total_tokens": len(prompt) + RESPONSE_TOKENS,
-    }
     await _send(response, {**base, "choices": [], "usage": usage})
     spans = [{"version": "0", "start": 0, "end": RESPONSE_TOKENS}]
     await _send(response, {**base, "choices": [], "weight_versions": spans})
