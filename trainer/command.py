@@ -13,16 +13,17 @@ from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.shutdown import stop_event
 from clawstream.topics import SAMPLES
 from clawstream.trainer import loop
-from clawstream.trainer.checkpoint import Checkpoints
-from clawstream.trainer.engine import start_ranks
+from clawstream.trainer.algorithms.recipe import described, recipe_of
+from clawstream.trainer.batches.seen import SeenSamples
+from clawstream.trainer.batches.usable import unusable
+from clawstream.trainer.batches.window import WindowAssembler, WindowLimits
 from clawstream.trainer.errors import TrainerError
-from clawstream.trainer.publish import newest_announced, require_lineage
-from clawstream.trainer.ranks import rank, wait_for_all
-from clawstream.trainer.seen import SeenSamples
+from clawstream.trainer.models.engine import start_ranks
+from clawstream.trainer.models.ranks import rank, wait_for_all
 from clawstream.trainer.session import Session, begin
 from clawstream.trainer.settings import TrainerSettings
-from clawstream.trainer.usable import unusable
-from clawstream.trainer.window import WindowAssembler, WindowLimits
+from clawstream.trainer.versions.checkpoint import Checkpoints
+from clawstream.trainer.versions.publish import newest_announced, require_lineage
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +54,9 @@ def _lead(settings: TrainerSettings, kafka: KafkaSettings, checkpoints: Checkpoi
         begin(settings, checkpoints)
         wait_for_all()
         session = Session(settings, checkpoints)
-        _log.info("version %d of %s is loaded", session.state.version, settings.model_name)
+        _log.info("version %d of %s is loaded; %s", session.state.version, settings.model_name, described(settings))
+        if settings.correction == "none" and settings.max_policy_lag:
+            _log.warning("samples up to %d versions old train without correction", settings.max_policy_lag)
         serve_metrics(settings.metrics_port)
         _train(settings, kafka, session, stop)
         session.finish()
@@ -64,9 +67,11 @@ def _train(settings: TrainerSettings, kafka: KafkaSettings, session: Session, st
     assembler = WindowAssembler(
         WindowLimits(
             samples=settings.window_samples,
+            groups=settings.window_groups,
             tokens=settings.window_tokens,
             seconds=settings.window_seconds,
             policy_lag=settings.max_policy_lag,
+            drop_flat_groups=recipe_of(settings).drop_flat_groups,
         ),
         lambda sample, version: unusable(sample, session.limits, version),
         SeenSamples(settings.seen_samples, state.seen),

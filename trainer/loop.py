@@ -16,11 +16,11 @@ import time
 from clawstream.schemas import Sample
 from clawstream.streams.consumer import GroupConsumer
 from clawstream.streams.producer import Producer
+from clawstream.trainer.batches.window import WindowAssembler
 from clawstream.trainer.metrics import CONSUMER_LAG, note_update
-from clawstream.trainer.publish import announce
 from clawstream.trainer.reports import describe
 from clawstream.trainer.session import Session
-from clawstream.trainer.window import WindowAssembler
+from clawstream.trainer.versions.publish import announce
 
 _POLL_SECONDS = 0.2
 _MAX_POLL_RECORDS = 500

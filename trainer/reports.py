@@ -5,9 +5,9 @@ from datetime import datetime
 from statistics import fmean
 
 from clawstream.schemas import TOKEN_BYTES, UpdateReport, derived_id
+from clawstream.trainer.batches.usable import policy_lag
+from clawstream.trainer.batches.window import Window
 from clawstream.trainer.settings import TrainerSettings
-from clawstream.trainer.usable import policy_lag
-from clawstream.trainer.window import Window
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,16 +11,16 @@ import msgspec
 
 from clawstream.schemas import Sample, WeightVersion, decode, encode, now
 from clawstream.streams.snapshots import weights_digest
-from clawstream.trainer.checkpoint import OPTIMIZER_FOLDER, Checkpoints
+from clawstream.trainer.batches.window import Window
 from clawstream.trainer.errors import TrainerError
-from clawstream.trainer.learners import load_learners
-from clawstream.trainer.ranks import rank, share, wait_for_all
+from clawstream.trainer.models.learners import load_learners
+from clawstream.trainer.models.ranks import rank, share, wait_for_all
 from clawstream.trainer.reports import Outcome, make_report, update_id
 from clawstream.trainer.settings import TrainerSettings
-from clawstream.trainer.snapshot import copy_initial, write_snapshot
-from clawstream.trainer.state import TrainerState, read_state, write_state
-from clawstream.trainer.update import update
-from clawstream.trainer.window import Window
+from clawstream.trainer.updates.update import update
+from clawstream.trainer.versions.checkpoint import OPTIMIZER_FOLDER, Checkpoints
+from clawstream.trainer.versions.snapshot import copy_initial, write_snapshot
+from clawstream.trainer.versions.state import TrainerState, read_state, write_state
 
 _NOTHING, _STOP = b"", b"stop"
 

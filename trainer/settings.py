@@ -1,11 +1,36 @@
 """Settings of ``clawstream train``. Light: importing this imports no torch."""
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from clawstream.streams.settings import Section
+
+Algorithm = Literal[
+    "grpo",
+    "dr-grpo",
+    "rloo",
+    "reinforce++",
+    "reinforce++-baseline",
+    "dapo",
+    "gspo",
+    "cispo",
+    "ppo",
+    "binary",
+    "distill",
+    "combined",
+]
+Aggregation = Literal[
+    "token-mean",
+    "seq-mean-token-sum",
+    "seq-mean-token-mean",
+    "seq-mean-token-sum-norm",
+    "step-mean-token-mean",
+    "rollout-mean",
+]
+Correction = Literal["none", "tis", "sequence-tis", "icepop"]
+Estimator = Literal["k1", "k3"]
 
 
 class TrainerSettings(Section):
@@ -18,8 +43,9 @@ class TrainerSettings(Section):
     output_dir: Path = Field(Path("checkpoints"), description="folder of this trainer's checkpoints and snapshots")
     group: str = Field("trainer", description="consumer group on samples")
 
-    algorithm: Literal["grpo", "ppo"] = Field("grpo", description="grpo: advantage from the group; ppo: with a critic")
+    algorithm: Algorithm = Field("grpo", description=f"one of {', '.join(get_args(Algorithm))}")
     window_samples: int = Field(128, ge=1, description="samples that close a window")
+    window_groups: int = Field(0, ge=0, description="whole groups that close a window; 0: not counted")
     window_tokens: int = Field(4_000_000, ge=1, description="tokens, prompts included, that close a window")
     window_seconds: float = Field(30.0, gt=0, description="seconds after its first sample that close a window")
     max_policy_lag: int = Field(4, ge=0, description="versions behind beyond which a sample is discarded")
@@ -33,19 +59,44 @@ class TrainerSettings(Section):
     weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay of AdamW")
     grad_clip: float = Field(1.0, gt=0, description="largest gradient norm; beyond it gradients are scaled down")
 
-    clip_low: float = Field(0.2, gt=0, lt=1, description="ratio may fall to 1 - clip_low")
-    clip_high: float = Field(0.28, gt=0, description="ratio may rise to 1 + clip_high")
+    aggregation: Aggregation | None = Field(None, description="how token losses are averaged; none: the algorithm's")
+    norm_tokens: int = Field(4096, ge=1, description="constant length that seq-mean-token-sum-norm divides by")
+    clip_low: float | None = Field(
+        None, gt=0, le=1, description="ratio may fall to 1 - clip_low; none: the algorithm's"
+    )
+    clip_high: float | None = Field(None, gt=0, description="ratio may rise to 1 + clip_high; none: the algorithm's")
     dual_clip: float = Field(3.0, gt=1, description="bound of the loss for negative advantages, in advantages")
-    tis_threshold: float = Field(2.0, gt=0, description="bound of each token's importance weight pi_prox / mu")
-    kl_coefficient: float = Field(0.0, ge=0, description="weight of k3 towards the initial weights; 0: no reference")
+    correction: Correction = Field(
+        "tis", description="weights pi_prox / mu of stale tokens: none, tis, sequence-tis, icepop"
+    )
+    tis_threshold: float = Field(2.0, gt=0, description="bound of a weight pi_prox / mu (tis, sequence-tis)")
+    icepop_low: float = Field(0.5, ge=0, description="a token with a smaller weight does not train (icepop)")
+    icepop_high: float = Field(5.0, gt=0, description="a token with a larger weight does not train (icepop)")
+    sequence_mask: Literal["none", "geometric", "product"] = Field(
+        "none", description="drop sequences by the mean (geometric) or the product of their tokens' pi_prox / mu"
+    )
+    mask_low: float = Field(0.99, ge=0, description="smallest ratio of a sequence that trains (sequence_mask)")
+    mask_high: float = Field(1.01, gt=0, description="largest ratio of a sequence that trains (sequence_mask)")
+    uncorrected: bool = Field(False, description="train stale data without any correction, with a warning")
+    kl_coefficient: float = Field(0.0, ge=0, description="weight of the KL to the initial weights; 0: no reference")
+    kl_estimator: Estimator = Field("k3", description="k1 or k3, for a KL in the loss")
+    kl_in_reward: bool = Field(False, description="subtract k1 from token rewards instead (ppo, reinforce++)")
     entropy_coefficient: float = Field(0.0, ge=0, description="weight of the entropy bonus")
-    gamma: float = Field(1.0, gt=0, le=1, description="discount per sampled token (ppo)")
+    gamma: float = Field(1.0, gt=0, le=1, description="discount per sampled token or step (ppo, reinforce++)")
     gae_lambda: float = Field(1.0, ge=0, le=1, description="lambda of generalised advantage estimation (ppo)")
+    gae_unit: Literal["token", "step"] = Field("token", description="what gamma and lambda count (ppo)")
     value_clip: float = Field(0.5, gt=0, description="how far a value may move in one update (ppo)")
+    step_reward_weight: float = Field(0.0, ge=0, description="weight of steps' own rewards (ppo, reinforce++)")
+    overlong_tokens: int = Field(0, ge=0, description="sampled tokens at which dapo's length penalty is 1; 0: none")
+    overlong_buffer: int = Field(512, ge=1, description="tokens before overlong_tokens in which the penalty grows")
+    hint_weight: float = Field(1.0, ge=0, description="weight of the teacher's advantage (combined)")
+    reward_weight: float = Field(1.0, ge=0, description="weight of the step's reward (combined)")
+    hint_clip: float | None = Field(None, gt=0, description="bound of a token's advantage from a hint, in nats")
+    hint_teacher: Literal["current", "initial"] = Field("current", description="whose weights read the hints")
     epochs: int = Field(1, ge=1, description="passes over each window")
-    minibatches: int = Field(2, ge=1, description="optimiser steps in each pass; losses are token means of each")
+    minibatches: int = Field(2, ge=1, description="optimiser steps in each pass; losses are aggregated over each")
 
-    max_micro_batch_tokens: int = Field(16_384, ge=1, description="tokens, padding included, in one forward pass")
+    max_micro_batch_tokens: int = Field(16_384, ge=1, description="tokens, each prefix once, in one forward pass")
     zero_stage: int = Field(0, ge=0, le=2, description="DeepSpeed ZeRO stage")
     dtype: Literal["float32", "bfloat16"] = Field("float32", description="type of the weights in passes and snapshots")
     gradient_checkpointing: bool = Field(False, description="recompute activations: less memory, more time")
@@ -53,3 +104,14 @@ class TrainerSettings(Section):
 
     keep_snapshots: int = Field(4, ge=2, description="newest versions kept on disk; version 0 is kept besides")
     metrics_port: int = Field(0, ge=0, le=65535, description="port of Prometheus metrics on loopback; 0: off")
+
+    @model_validator(mode="after")
+    def _stale_data_is_corrected(self) -> Self:
+        if self.correction == "none" and self.max_policy_lag > 0 and not self.uncorrected:
+            raise ValueError(
+                f"correction is none while max_policy_lag is {self.max_policy_lag}: stale samples would train as "
+                "if they were fresh; choose a correction, or max_policy_lag 0, or say uncorrected = true"
+            )
+        if self.kl_in_reward and self.algorithm not in ("ppo", "reinforce++"):
+            raise ValueError(f"kl_in_reward needs token rewards, which {self.algorithm} has not: ppo or reinforce++")
+        return self

@@ -18,8 +18,8 @@ from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.snapshots import weights_digest
 from clawstream.topics import SAMPLES, UPDATES, WEIGHTS
-from clawstream.trainer.checkpoint import Checkpoints
 from clawstream.trainer.settings import TrainerSettings
+from clawstream.trainer.versions.checkpoint import Checkpoints
 from tests.builders import a_sample, a_sequence
 from tests.tiny_model import make_tiny_model
 from tests.trainer.forge import Forge

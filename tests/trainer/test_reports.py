@@ -6,9 +6,9 @@ import pytest
 
 from clawstream.schemas import Discard, decode, encode
 from clawstream.schemas.control import UpdateReport
+from clawstream.trainer.batches.window import Window
 from clawstream.trainer.reports import Outcome, describe, make_report
 from clawstream.trainer.settings import TrainerSettings
-from clawstream.trainer.window import Window
 from tests.builders import NOON, a_sample, a_sequence
 
 SETTINGS = TrainerSettings(model=Path("m"))

@@ -19,6 +19,18 @@ def test_every_field_is_described() -> None:
     assert all(field.description for field in TrainerSettings.model_fields.values())
 
 
+def test_stale_data_without_correction_is_refused_unless_it_is_said() -> None:
+    with pytest.raises(SettingsError, match="stale samples would train as if they were fresh"):
+        load(TrainerSettings, {"model": "m", "correction": "none"}, {})
+    for said in ({"max_policy_lag": "0"}, {"uncorrected": "true"}):
+        assert load(TrainerSettings, {"model": "m", "correction": "none", **said}, {}).correction == "none"
+
+
+def test_a_kl_in_the_reward_needs_token_rewards() -> None:
+    with pytest.raises(SettingsError, match="needs token rewards, which gspo has not"):
+        load(TrainerSettings, {"model": "m", "algorithm": "gspo", "kl_in_reward": "true"}, {})
+
+
 def test_flags_come_as_text() -> None:
     settings = load(TrainerSettings, {"model": "m", "zero_stage": "2", "algorithm": "ppo"}, {})
     assert (settings.model, settings.zero_stage, settings.algorithm) == (Path("m"), 2, "ppo")

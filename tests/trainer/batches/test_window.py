@@ -1,0 +1,162 @@
+"""Windows: each sample in exactly one, with the offsets that cover it."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clawstream.schemas import Sample
+from clawstream.streams.consumer import Received
+from clawstream.trainer.batches.seen import SeenSamples
+from clawstream.trainer.batches.usable import ModelLimits, unusable
+from clawstream.trainer.batches.window import MAX_DISCARDS, Window, WindowAssembler, WindowLimits
+from tests.builders import a_sample, a_sequence
+
+MODEL = ModelLimits(max_positions=100, vocabulary_size=100)
+
+
+def assembler(
+    samples: int = 3,
+    tokens: int = 1000,
+    seconds: float = 10.0,
+    policy_lag: int = 1,
+    seen: SeenSamples | None = None,
+    **fields: Any,
+) -> WindowAssembler:
+    limits = WindowLimits(samples=samples, tokens=tokens, seconds=seconds, policy_lag=policy_lag, **fields)
+    return WindowAssembler(limits, lambda s, v: unusable(s, MODEL, v), seen or SeenSamples(10_000), {})
+
+
+def received(sample: Sample, offset: int = 0, partition: int = 0) -> Received[Sample]:
+    return Received(record=sample, partition=partition, offset=offset, timestamp_ms=0)
+
+
+def ids(window: Window) -> list[str]:
+    return [sample.sample_id for sample in window.samples]
+
+
+def reasons(window: Window) -> list[str]:
+    return [discard.reason for discard in window.discarded]
+
+
+def test_closes_by_samples() -> None:
+    windows = assembler(samples=2)
+    windows.add(received(a_sample()), 0, 0.0)
+    assert not windows.due(0.0)
+    assert windows.room == 1
+    windows.add(received(a_sample()), 0, 0.0)
+    assert windows.due(0.0)
+
+
+def test_closes_by_tokens() -> None:
+    windows = assembler(tokens=8)
+    windows.add(received(a_sample()), 0, 0.0)
+    assert not windows.due(0.0)
+    windows.add(received(a_sample()), 0, 0.0)
+    assert windows.due(0.0)
+
+
+def test_closes_by_whole_groups() -> None:
+    windows = assembler(samples=9, groups=1)
+    for group in ("a", "b"):
+        windows.add(received(a_sample(group_id=group, size=2)), 0, 0.0)
+        assert not windows.due(0.0)
+    windows.add(received(a_sample(group_id="b", size=2)), 0, 0.0)
+    assert windows.due(0.0)
+
+
+def test_groups_of_equal_rewards_take_no_place_where_the_algorithm_drops_them() -> None:
+    windows = assembler(samples=2, drop_flat_groups=True)
+    windows.add(received(a_sample(1.0, 1.0, 0.0, 8)), 0, 0.0)
+    assert windows.room == 2
+    assert reasons(windows.close()) == ["flat: all 8 rewards of its group are 1"]
+
+
+def test_closes_by_time_after_its_first_sample_without_new_traffic() -> None:
+    windows = assembler(seconds=10.0)
+    assert not windows.due(1e9)
+    windows.add(received(a_sample()), 0, 5.0)
+    assert not windows.due(14.9)
+    assert windows.due(15.0)
+    windows.close()
+    assert not windows.due(1e9)
+
+
+def test_what_must_not_train_is_named() -> None:
+    windows = assembler(samples=9)
+    first = a_sample(sequences=[a_sequence([1], [2], version=5)])
+    for sample in (
+        first,
+        first,
+        a_sample(channel="val"),
+        a_sample(sequences=[]),
+        a_sample(sequences=[a_sequence([1], [2], version=3)]),
+        a_sample(sequences=[a_sequence([1], [2], version=4)]),
+    ):
+        windows.add(received(sample), 5, 0.0)
+    window = windows.close()
+    assert len(window.samples) == 2
+    assert reasons(window) == [
+        "repeated: consumed before",
+        "channel: val does not train",
+        "unusable: it has no sequence",
+        "stale: 2 versions behind, at most 1 train",
+    ]
+
+
+def test_repeats_are_known_after_a_restart() -> None:
+    windows, sample = assembler(), a_sample()
+    windows.add(received(sample), 0, 0.0)
+    again = assembler(seen=SeenSamples(10, windows.seen.pack()))
+    again.add(received(sample), 0, 0.0)
+    assert reasons(again.close()) == ["repeated: consumed before"]
+
+
+def test_discards_alone_never_wait_for_ever() -> None:
+    windows = assembler()
+    for offset in range(MAX_DISCARDS):
+        assert not windows.due(1e9)
+        windows.add(received(a_sample(channel="val"), offset), 0, 0.0)
+    assert windows.due(0.0)
+
+
+def test_reading_goes_on_after_what_is_in_the_open_window() -> None:
+    windows = assembler()
+    windows.add(received(a_sample(), offset=7, partition=2), 0, 0.0)
+    assert windows.positions([1, 2]) == {1: 0, 2: 8}
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 2),  # partition
+            st.integers(0, 30),  # sample
+            st.sampled_from(["train", "train", "val"]),
+            st.integers(0, 3),  # version
+        ),
+        max_size=60,
+    ),
+    st.integers(1, 5),
+)
+def test_each_sample_is_in_one_window_and_offsets_cover_exactly_the_windows(
+    arrivals: list[tuple[int, int, str, int]], samples: int
+) -> None:
+    windows = assembler(samples=samples)
+    closed: list[Window] = []
+    offsets: dict[int, int] = {}
+    for partition, number, channel, version in arrivals:
+        sample = a_sample(sample_id=str(number), channel=channel, sequences=[a_sequence([1], [2], version=version)])
+        windows.add(received(sample, offsets.get(partition, 0), partition), 3, 0.0)
+        offsets[partition] = offsets.get(partition, 0) + 1
+        if windows.due(0.0):
+            closed.append(windows.close())
+            assert closed[-1].next_offsets == offsets
+            assert len(closed[-1].samples) == samples
+    closed.append(windows.close())
+    trained = [sample_id for window in closed for sample_id in ids(window)]
+    assert len(trained) == len(set(trained))
+    assert sum(len(window.samples) + len(window.discarded) for window in closed) == len(arrivals)
+    assert {sample_id for window in closed for sample_id in ids(window)} | {
+        discard.sample_id for window in closed for discard in window.discarded
+    } == {str(number) for _, number, _, _ in arrivals}
+    assert not windows.due(1e9)

@@ -1,0 +1,34 @@
+"""A checkpoint's own file: what was written is read, what is broken is named."""
+
+from pathlib import Path
+
+import pytest
+
+from clawstream.schemas import WeightVersion
+from clawstream.trainer.batches.window import Window
+from clawstream.trainer.errors import TrainerError
+from clawstream.trainer.reports import Outcome, make_report
+from clawstream.trainer.settings import TrainerSettings
+from clawstream.trainer.versions.state import SEEN_FILE, STATE_FILE, TrainerState, read_state, write_state
+from tests.builders import NOON, a_sample
+
+WEIGHTS = WeightVersion(
+    model="policy", version=1, uri="file:///x", sha256="00", parent=0, update_id="u", created_at=NOON
+)
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    window = Window(samples=(a_sample(),), discarded=(), next_offsets={0: 3, 11: 7})
+    outcome = Outcome(metrics={"policy_loss": 0.25}, seconds=2.0, consumer_lag_records=4)
+    report = make_report(window, 0, outcome, TrainerSettings(model=Path("m")), NOON)
+    state = TrainerState(weights=WEIGHTS, report=report, next_offsets=window.next_offsets, seen=b"\x00\xff" * 8)
+    write_state(tmp_path, state)
+    assert read_state(tmp_path) == state
+
+
+@pytest.mark.parametrize("broken", [b"", b"{}", b"not json"])
+def test_a_broken_file_is_named(tmp_path: Path, broken: bytes) -> None:
+    (tmp_path / STATE_FILE).write_bytes(broken)
+    (tmp_path / SEEN_FILE).write_bytes(b"")
+    with pytest.raises(TrainerError, match="cannot be read as a checkpoint"):
+        read_state(tmp_path)

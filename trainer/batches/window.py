@@ -1,0 +1,117 @@
+"""Windows of samples. A state machine without I/O: received samples and the clock go in, windows come out::
+
+    OPEN --(samples, groups, tokens or seconds reached)--> due --close--> Window, and OPEN again, empty
+
+Invariant: each sample that is added is in exactly one window, once, as trained or as discarded with its reason; the
+window's offsets and seen ids cover these samples and no other, so they make one checkpoint with what it trained.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from clawstream.schemas import TOKEN_BYTES, Discard, Sample
+from clawstream.streams.consumer import Offsets, Received
+from clawstream.trainer.batches.seen import SeenSamples
+from clawstream.trainer.batches.usable import policy_lag
+
+TRAINED_CHANNEL = "train"
+MAX_DISCARDS = 5_000  # a report stays far below the largest record
+
+Unusable = Callable[[Sample, int], str | None]  # sample, trainer's version -> why it cannot be trained
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowLimits:
+    """What closes a window, and how old a sample may be."""
+
+    samples: int
+    groups: int = 0  # whole groups; 0: not counted
+    tokens: int  # of all sequences, prompts included
+    seconds: float  # since the first sample that will train
+    policy_lag: int  # versions
+    drop_flat_groups: bool = False  # of equal rewards, which teach nothing (DAPO's dynamic sampling)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """What one update consumes."""
+
+    samples: tuple[Sample, ...]  # to be trained
+    discarded: tuple[Discard, ...]
+    next_offsets: Offsets  # of every partition ever read, after this window
+
+
+class WindowAssembler:
+    """Assembles one window after the other."""
+
+    def __init__(self, limits: WindowLimits, unusable: Unusable, seen: SeenSamples, next_offsets: Offsets) -> None:
+        """``seen`` and ``next_offsets``: as the last checkpoint has them."""
+        self.seen = seen
+        self._limits, self._unusable = limits, unusable
+        self._next_offsets = dict(next_offsets)
+        self._start()
+
+    def _start(self) -> None:
+        self._samples: list[Sample] = []
+        self._discarded: list[Discard] = []
+        self._members: Counter[str] = Counter()
+        self._whole_groups = 0
+        self._tokens = 0
+        self._opened_at: float | None = None
+
+    @property
+    def room(self) -> int:
+        """Samples that fit before the window is full."""
+        return self._limits.samples - len(self._samples)
+
+    def positions(self, partitions: Sequence[int]) -> Offsets:
+        """Where to read on in ``partitions``, from the start where none was read; the open window counts as read."""
+        return {partition: self._next_offsets.get(partition, 0) for partition in partitions}
+
+    def add(self, received: Received[Sample], version: int, at_seconds: float) -> None:
+        """Take in one sample while the trainer is at ``version``; ``at_seconds`` is any monotonic clock."""
+        sample = received.record
+        self._next_offsets[received.partition] = received.offset + 1
+        reason = self._reason_against(sample, version)
+        self.seen.add(sample.sample_id)
+        if reason is not None:
+            self._discarded.append(Discard(sample_id=sample.sample_id, reason=reason))
+            return
+        self._samples.append(sample)
+        self._members[sample.group_id] += 1
+        self._whole_groups += self._members[sample.group_id] == sample.group.size
+        self._tokens += sum(len(sequence.tokens) for sequence in sample.sequences) // TOKEN_BYTES
+        if self._opened_at is None:
+            self._opened_at = at_seconds
+
+    def due(self, at_seconds: float) -> bool:
+        """Whether the window is full, or has waited long enough; by time alone, only with a sample that will train."""
+        if len(self._discarded) >= MAX_DISCARDS or self.room <= 0 or self._tokens >= self._limits.tokens:
+            return True
+        if 0 < self._limits.groups <= self._whole_groups:
+            return True
+        return self._opened_at is not None and at_seconds - self._opened_at >= self._limits.seconds
+
+    def close(self) -> Window:
+        """The window, and a new one begins. ``seen`` now holds all of its samples."""
+        window = Window(
+            samples=tuple(self._samples), discarded=tuple(self._discarded), next_offsets=dict(self._next_offsets)
+        )
+        self._start()
+        return window
+
+    def _reason_against(self, sample: Sample, version: int) -> str | None:
+        """Why ``sample`` must not train: one word, then what is the matter."""
+        if sample.sample_id in self.seen:
+            return "repeated: consumed before"
+        if sample.channel != TRAINED_CHANNEL:
+            return f"channel: {sample.channel} does not train"
+        if (problem := self._unusable(sample, version)) is not None:
+            return f"unusable: {problem}"
+        if self._limits.drop_flat_groups and sample.group.size > 1 and sample.group.reward_std == 0:
+            return f"flat: all {sample.group.size} rewards of its group are {sample.group.reward_mean:g}"
+        lag = policy_lag(sample, version)
+        if lag > self._limits.policy_lag:
+            return f"stale: {lag} versions behind, at most {self._limits.policy_lag} train"
+        return None

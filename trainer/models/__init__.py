@@ -1,0 +1,1 @@
+"""The models under training, and the ranks that share them."""

@@ -1,0 +1,90 @@
+"""The models of one trainer: loaded from a snapshot, with their optimisers, and saved as state."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clawstream.trainer.algorithms.recipe import recipe_of
+from clawstream.trainer.batches.batch import Batch
+from clawstream.trainer.batches.packed import Packed, pack
+from clawstream.trainer.batches.usable import ModelLimits
+from clawstream.trainer.models.engine import Engine
+from clawstream.trainer.models.hint_writer import HintWriter
+from clawstream.trainer.models.language import Critic, Policy, limits_of, load_language_model, packs
+from clawstream.trainer.settings import TrainerSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Teacher:
+    """Who reads hints."""
+
+    model: Engine | Policy  # the policy as it is, or the initial weights
+    writer: HintWriter
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learners:
+    """What is trained, and what it is held to."""
+
+    policy: Engine
+    critic: Engine | None  # with ppo
+    reference: Policy | None  # the initial weights, where a KL or a teacher asks for them
+    limits: ModelLimits
+    teacher: Teacher | None  # where hints are learnt from
+    packs: bool  # whether passes take packed trees; else rows
+
+    def pack(self, batch: Batch, samples: Tensor) -> Packed:
+        """The given samples as the models take them, where they are computed."""
+        return pack(batch, samples, self.policy.device, as_rows=not self.packs)
+
+    def trained(self) -> Iterator[Engine]:
+        """Every model that has an optimiser."""
+        yield self.policy
+        if self.critic is not None:
+            yield self.critic
+
+    def save(self, folder: Path) -> None:
+        """Write optimiser states and exact weights; every rank calls it."""
+        self.policy.save(folder / "policy")
+        if self.critic is not None:
+            self.critic.save(folder / "critic")
+
+    def load(self, folder: Path) -> None:
+        """Read what :meth:`save` wrote."""
+        self.policy.load(folder / "policy")
+        if self.critic is not None:
+            self.critic.load(folder / "critic")
+
+
+def load_learners(settings: TrainerSettings, weights: Path, initial: Path) -> Learners:
+    """Models with the weights of snapshot ``weights``, and the reference with those of ``initial``."""
+    torch.manual_seed(settings.seed)
+    dtype = torch.bfloat16 if settings.dtype == "bfloat16" else torch.float32
+    recipe = recipe_of(settings)
+
+    def load(folder: Path, *, trained: bool = True) -> Any:
+        return load_language_model(folder, dtype, gradient_checkpointing=trained and settings.gradient_checkpointing)
+
+    language_model = load(weights)
+    policy = Engine(Policy(language_model), settings.learning_rate, settings)
+    critic = teacher = None
+    reference: Policy | None = None
+    if recipe.needs_critic:
+        critic = Engine(Critic(load(weights)), settings.critic_learning_rate, settings)
+    if settings.kl_coefficient or (recipe.needs_teacher and settings.hint_teacher == "initial"):
+        reference = Policy(load(initial, trained=False)).eval().requires_grad_(False).to(policy.device)
+    if recipe.needs_teacher:
+        asked = reference if reference is not None and settings.hint_teacher == "initial" else policy
+        teacher = Teacher(model=asked, writer=HintWriter(initial))
+    return Learners(
+        policy=policy,
+        critic=critic,
+        reference=reference,
+        limits=limits_of(language_model),
+        teacher=teacher,
+        packs=packs(language_model),
+    )

@@ -1,0 +1,86 @@
+"""The numbers of an update: means over its sampled tokens and its steps."""
+
+import torch
+from torch import Tensor
+
+from clawstream.trainer.algorithms.clip import effective_sample_size
+from clawstream.trainer.algorithms.correction import correction_weights
+from clawstream.trainer.algorithms.divergence import k1, k3
+from clawstream.trainer.batches.batch import Batch, Targets
+from clawstream.trainer.errors import DivergedError
+from clawstream.trainer.models.ranks import sum_over_ranks
+from clawstream.trainer.settings import TrainerSettings
+from clawstream.trainer.updates.look import Before
+from clawstream.trainer.updates.objective import PolicyObjective
+
+
+class UpdateStatistics:
+    """Sums over passes; each pass holds its share of a minibatch, so steps are averaged."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._sums = torch.zeros(4, device=device)  # policy loss, clipped, moved, value loss
+        self._norms: list[float] = []
+
+    def add(self, policy: PolicyObjective, value_loss: Tensor | None, weight: float) -> None:
+        """Count one pass."""
+        value = torch.zeros_like(policy.policy_loss) if value_loss is None else value_loss.detach()
+        self._sums += weight * torch.stack([policy.policy_loss, policy.clipped, policy.moved, value]).float()
+
+    def stepped(self, gradient_norm: float) -> None:
+        """Count one optimiser step."""
+        self._norms.append(gradient_norm)
+
+    def metrics(self) -> dict[str, float]:
+        """Means over steps, of all ranks together."""
+        steps = len(self._norms)
+        policy_loss, clipped, moved, value_loss = (sum_over_ranks(self._sums) / steps).tolist()
+        return {
+            "policy_loss": policy_loss,
+            "clip_fraction": clipped,
+            "kl_update": moved,
+            "value_loss": value_loss,
+            "grad_norm": sum(self._norms) / steps,
+            "grad_norm_max": max(self._norms),
+        }
+
+
+def off_policy_metrics(before: Before, batch: Batch, targets: Targets, settings: TrainerSettings) -> dict[str, float]:
+    """How far the policies that sampled are from the one that began the update, over sampled tokens.
+
+    ``kl_prox_behaviour`` is k3 of the tokens of mu; weights are those that the loss uses.
+    """
+    prox, behaviour = before.prox, batch.tokens.behaviour
+    weights = correction_weights(prox, behaviour, batch.tokens.row, batch.row_count, settings)
+    metrics = {
+        "kl_prox_behaviour": k3(behaviour, prox).mean().item(),
+        "entropy": before.entropies.mean().item(),
+        "mean_weight": weights.mean().item(),
+        "ess": effective_sample_size(weights).item(),
+        "max_abs_dlogp": (prox - behaviour).abs().max().item(),
+        "counted_fraction": targets.counted.float().mean().item(),
+    }
+    if settings.kl_coefficient:
+        metrics["kl_reference"] = k1(prox, before.reference).mean().item()
+    if before.hinted.any():
+        metrics["hinted_fraction"] = before.hinted.float().mean().item()
+        metrics["teacher_gain"] = (before.teacher - prox)[before.hinted].mean().item()
+    return metrics
+
+
+def token_metrics(batch: Batch) -> dict[str, float]:
+    """``tokens_unique``: of the prefix trees; ``tokens_in_steps``: of every step's prompt and answer, unpacked."""
+    lengths = torch.bincount(batch.tokens.step)
+    firsts = torch.cat([torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)[:-1]])
+    unpacked = 0
+    for step, first in enumerate(firsts.tolist()):
+        tree = batch.trees[batch.sample_of_step[step]]
+        unpacked += int(tree.positions[int(batch.tokens.source[first])]) + 1 + int(lengths[step])
+    return {"tokens_unique": float(batch.sizes.sum()), "tokens_in_steps": float(unpacked)}
+
+
+def require_finite(metrics: dict[str, float]) -> dict[str, float]:
+    """``metrics``. Raises ``DivergedError`` naming the one that is not finite."""
+    for name, value in metrics.items():
+        if not -float("inf") < value < float("inf"):
+            raise DivergedError(f"{name} is {value}: the update is dropped, lower the learning rate")
+    return metrics

@@ -1,0 +1,38 @@
+"""Announcements: the trainer is the one writer of ``weights`` and ``updates``.
+
+Invariant: a version is announced only after its checkpoint is on disk, and before the next one is begun, so readers see
+contiguous versions. A restart announces the newest version again: the same ids, so repeats are harmless.
+"""
+
+from clawstream.streams.consumer import read_all
+from clawstream.streams.producer import Producer
+from clawstream.streams.settings import KafkaSettings
+from clawstream.topics import UPDATES, WEIGHTS
+from clawstream.trainer.errors import TrainerError
+from clawstream.trainer.versions.state import TrainerState
+
+
+def announce(producer: Producer, state: TrainerState) -> None:
+    """Send the weights of ``state``, then the report of the update that made them; return once Kafka has both."""
+    producer.send(WEIGHTS, state.weights).result()
+    if state.report is not None:
+        producer.send(UPDATES, state.report).result()
+
+
+def newest_announced(kafka: KafkaSettings, model: str) -> int | None:
+    """The newest version of ``model`` in the weights topic, if there is any."""
+    return max((weights.version for weights in read_all(kafka, WEIGHTS) if weights.model == model), default=None)
+
+
+def require_lineage(announced: int | None, newest: int | None, model: str, folder: str) -> None:
+    """Raise ``TrainerError`` when versions were announced that the checkpoints know nothing of.
+
+    ``newest`` is the newest version on disk. Going on would announce other weights under versions that nodes serve and
+    samples name.
+    """
+    if announced is not None and announced > (newest or 0):
+        found = f"version {newest}" if newest is not None else "no checkpoint"
+        raise TrainerError(
+            f"version {announced} of {model} was announced, but {folder} holds {found}: give the output_dir of the "
+            f"trainer that announced it, or another model_name or kafka.topic_prefix to begin anew"
+        )
