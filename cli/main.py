@@ -15,6 +15,7 @@ from clawstream.cli.agents import agents
 from clawstream.cli.key import key
 from clawstream.cli.options import flags
 from clawstream.cli.topics import topics
+from clawstream.cli.weights import weights
 from clawstream.demo.settings import DemoSettings
 from clawstream.gateway.settings import GatewaySettings
 from clawstream.processors.settings import ProcessorsSettings
@@ -71,6 +72,7 @@ for _entry in _COMMANDS:
 cli.add_command(key)
 cli.add_command(topics)
 cli.add_command(agents)
+cli.add_command(weights)
 
 
 def main() -> None:

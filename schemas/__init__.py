@@ -1,7 +1,7 @@
 """Contracts: the records that topics carry. Pure: no I/O but reading the committed schemas, no Kafka client."""
 
 from clawstream.schemas.codec import CodecError, decode, encode
-from clawstream.schemas.control import Discard, NodeHealth, NodeStatus, UpdateReport, WeightVersion
+from clawstream.schemas.control import Discard, NodeHealth, NodeStatus, UpdateReport, Validation, WeightVersion
 from clawstream.schemas.feedback import Feedback, FeedbackKind
 from clawstream.schemas.ids import derived_id, new_id, now
 from clawstream.schemas.packing import (
@@ -40,6 +40,7 @@ __all__ = [
     "Step",
     "Trajectory",
     "UpdateReport",
+    "Validation",
     "Vote",
     "WeightVersion",
     "decode",

@@ -8,6 +8,8 @@ States of a node::
 from datetime import datetime
 from typing import Annotated, Literal
 
+import msgspec
+
 from clawstream.schemas.record import Record, says
 
 NodeHealth = Literal["starting", "ready", "swapping", "stopped"]
@@ -45,6 +47,15 @@ class Discard(Record, frozen=True, kw_only=True):
     reason: Annotated[str, says("stale, repeated, channel or unusable, with numbers")]
 
 
+class Validation(Record, frozen=True, kw_only=True):
+    """What the policy was worth on the validation channel, which never trains."""
+
+    version: Annotated[int, says("policy version that sampled these; the oldest, where several did")]
+    sample_ids: Annotated[list[str], says("samples of it, each here and in no other report")]
+    reward_mean: Annotated[float, says("their mean reward")]
+    reward_std: Annotated[float, says("unbiased standard deviation of it, 0 for one sample")]
+
+
 class UpdateReport(Record, frozen=True, kw_only=True):
     """One optimiser update: what it used and what it did."""
 
@@ -52,7 +63,7 @@ class UpdateReport(Record, frozen=True, kw_only=True):
     model: Annotated[str, says("model name; the record's key")]
     version: Annotated[int, says("policy version that it made")]
     parent: Annotated[int, says("policy version that it began from")]
-    algorithm: Annotated[str, says("grpo or ppo")]
+    algorithm: Annotated[str, says("name of the algorithm")]
     at: Annotated[datetime, says("when the update was complete")]
     sample_ids: Annotated[list[str], says("samples trained, each here and in no other report")]
     discarded: Annotated[list[Discard], says("samples consumed without being trained")]
@@ -63,3 +74,10 @@ class UpdateReport(Record, frozen=True, kw_only=True):
     consumer_lag_records: Annotated[int, says("samples waiting in the topic when the window closed")]
     seconds: Annotated[float, says("duration of the update")]
     metrics: Annotated[dict[str, float], says("losses, gradient norm, clip fraction, KL, entropy, mean weight, ESS")]
+    objective: Annotated[str, says("advantage, surrogate, aggregation and correction, as they were chosen")] = ""
+    publish_lag_versions: Annotated[
+        int | None, says("versions that the slowest live node was behind when the window closed; null: no node known")
+    ] = None
+    validations: Annotated[list[Validation], says("rewards of the validation channel since the last report")] = (
+        msgspec.field(default_factory=list)
+    )

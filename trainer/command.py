@@ -4,14 +4,14 @@ import logging
 import threading
 
 from clawstream.streams.admin import wait_for_kafka
-from clawstream.streams.consumer import GroupConsumer
+from clawstream.streams.consumer import Follower, GroupConsumer
 from clawstream.streams.dead import DeadLetters
 from clawstream.streams.errors import StreamError
 from clawstream.streams.metrics import serve_metrics
 from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.shutdown import stop_event
-from clawstream.topics import SAMPLES
+from clawstream.topics import NODES, SAMPLES
 from clawstream.trainer import loop
 from clawstream.trainer.algorithms.recipe import described, recipe_of
 from clawstream.trainer.batches.seen import SeenSamples
@@ -20,6 +20,7 @@ from clawstream.trainer.batches.window import WindowAssembler, WindowLimits
 from clawstream.trainer.errors import TrainerError
 from clawstream.trainer.models.engine import start_ranks
 from clawstream.trainer.models.ranks import rank, wait_for_all
+from clawstream.trainer.serving import Serving
 from clawstream.trainer.session import Session, begin
 from clawstream.trainer.settings import TrainerSettings
 from clawstream.trainer.versions.checkpoint import Checkpoints
@@ -82,8 +83,12 @@ def _train(settings: TrainerSettings, kafka: KafkaSettings, session: Session, st
     consumer = GroupConsumer(
         kafka, SAMPLES, settings.group, dead, on_assign=assembler.positions, instance=settings.model_name
     )
+    nodes = Follower(kafka, NODES)
+    serving = Serving(settings.model_name, settings.node_deadline_seconds)
     try:
-        loop.train(session, assembler, consumer, producer, stop)
+        streams = loop.Streams(samples=consumer, nodes=nodes, producer=producer)
+        loop.train(session, assembler, streams, serving, max(1, settings.max_policy_lag), stop)
     finally:
         consumer.close()
+        nodes.close()
         producer.close()

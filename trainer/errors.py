@@ -8,4 +8,9 @@ class TrainerError(Exception):
 
 
 class DivergedError(TrainerError):
-    """A loss or a gradient is not finite: the update is neither checkpointed nor announced."""
+    """An update that must not be published: it is neither checkpointed nor announced."""
+
+    def __init__(self, message: str, metrics: dict[str, float] | None = None) -> None:
+        """``metrics``: of the update, as far as it came."""
+        super().__init__(message)
+        self.metrics = metrics or {}

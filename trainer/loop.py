@@ -7,20 +7,26 @@ and the ids of the samples that made them; every start reads on at exactly these
                               ^            ^
              killed here: the window       killed here: the restart announces
              is read and trained again     the checkpoint's version again
+
+A window that is due waits while live nodes are as far behind as samples may be: another version would only make what
+they are sampling too old to train. The gateway paces before that, and discarding comes last.
 """
 
 import logging
 import threading
 import time
+from dataclasses import dataclass
 
-from clawstream.schemas import Sample
-from clawstream.streams.consumer import GroupConsumer
+from clawstream.schemas import NodeStatus, Sample, UpdateReport, now
+from clawstream.streams.consumer import Follower, GroupConsumer
 from clawstream.streams.producer import Producer
 from clawstream.trainer.batches.window import WindowAssembler
-from clawstream.trainer.metrics import CONSUMER_LAG, note_update
-from clawstream.trainer.reports import describe
+from clawstream.trainer.metrics import CONSUMER_LAG, FENCED_NODES, PUBLISH_LAG, WAIT_SECONDS, note_update
+from clawstream.trainer.reports import Lags, describe
+from clawstream.trainer.serving import Serving
 from clawstream.trainer.session import Session
 from clawstream.trainer.versions.publish import announce
+from clawstream.trainer.versions.state import TrainerState
 
 _POLL_SECONDS = 0.2
 _MAX_POLL_RECORDS = 500
@@ -28,29 +34,68 @@ _MAX_POLL_RECORDS = 500
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Streams:
+    """What the loop reads and writes."""
+
+    samples: GroupConsumer[Sample]
+    nodes: Follower[NodeStatus]
+    producer: Producer
+
+
 def train(
     session: Session,
     assembler: WindowAssembler,
-    consumer: GroupConsumer[Sample],
-    producer: Producer,
+    streams: Streams,
+    serving: Serving,
+    max_publish_lag: int,
     stop: threading.Event,
 ) -> None:
-    """Train window after window until ``stop`` is set; the next start reads again what is in an open window then."""
-    announce(producer, session.state)
+    """Train window after window until ``stop`` is set; the next start reads again what is in an open window then.
+
+    ``max_publish_lag``: versions that live nodes may be behind; then a window waits.
+    """
+    _announce(streams, serving, session.state)
     while not stop.is_set():
         version = session.state.version
-        for received in consumer.consume(min(assembler.room, _MAX_POLL_RECORDS), _POLL_SECONDS):
+        for received in streams.samples.consume(min(assembler.room, _MAX_POLL_RECORDS), _POLL_SECONDS):
             assembler.add(received, version, time.monotonic())
-        lag = consumer.lag()
-        CONSUMER_LAG.set(lag)
+        lags = _lags(streams, serving)
         if not assembler.due(time.monotonic()):
             session.idle()
             continue
+        if (lags.publish_versions or 0) >= max_publish_lag:
+            session.idle()
+            time.sleep(_POLL_SECONDS)
+            WAIT_SECONDS.inc(_POLL_SECONDS)
+            continue
         window = assembler.close()
-        state = session.advance(window, assembler.seen.pack(), lag)
+        state = session.advance(window, assembler.seen.pack(), lags)
         trained_at = time.monotonic()
-        announce(producer, state)
-        consumer.commit(state.next_offsets)  # for those who watch the lag; the checkpoint's offsets are what counts
+        _announce(streams, serving, state)
+        streams.samples.commit(state.next_offsets)  # for those who watch the lag; the checkpoint's are what counts
         if state.report is not None:
-            note_update(state.report, time.monotonic() - trained_at)
-            _log.info("%s", describe(state.report))
+            _tell(state.report, time.monotonic() - trained_at)
+
+
+def _announce(streams: Streams, serving: Serving, state: TrainerState) -> None:
+    announce(streams.producer, state)
+    serving.announce(state.version, time.monotonic())
+
+
+def _lags(streams: Streams, serving: Serving) -> Lags:
+    """How far others are behind; heard now, said some time ago."""
+    at_seconds = time.monotonic()
+    for received in streams.nodes.poll(0.0):
+        age_seconds = max(0.0, (now() - received.record.at).total_seconds())
+        serving.note(received.record, at_seconds - age_seconds)
+    lags = Lags(consumer_records=streams.samples.lag(), publish_versions=serving.publish_lag(at_seconds))
+    CONSUMER_LAG.set(lags.consumer_records)
+    PUBLISH_LAG.set(lags.publish_versions or 0)
+    FENCED_NODES.set(serving.fenced(at_seconds))
+    return lags
+
+
+def _tell(report: UpdateReport, publish_seconds: float) -> None:
+    note_update(report, publish_seconds)
+    _log.info("%s", describe(report))

@@ -1,13 +1,26 @@
 """What an update is announced as. Pure."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from statistics import fmean
+from statistics import fmean, stdev
 
-from clawstream.schemas import TOKEN_BYTES, UpdateReport, derived_id
-from clawstream.trainer.batches.usable import policy_lag
+import msgspec
+
+from clawstream.schemas import TOKEN_BYTES, Sample, UpdateReport, Validation, derived_id
+from clawstream.trainer.algorithms.recipe import described
+from clawstream.trainer.batches.usable import policy_lag, trained_lag
 from clawstream.trainer.batches.window import Window
 from clawstream.trainer.settings import TrainerSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lags:
+    """How far the others were behind when the window closed."""
+
+    consumer_records: int  # samples waiting in the topic
+    publish_versions: int | None  # of the slowest live node; None: no node is known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +29,7 @@ class Outcome:
 
     metrics: dict[str, float]
     seconds: float
-    consumer_lag_records: int  # when the window closed
+    lags: Lags
 
 
 def update_id(model: str, version: int) -> str:
@@ -27,7 +40,7 @@ def update_id(model: str, version: int) -> str:
 def make_report(window: Window, parent: int, outcome: Outcome, settings: TrainerSettings, at: datetime) -> UpdateReport:
     """The report of the update that made version ``parent + 1`` of ``window``."""
     version = parent + 1
-    lags = [policy_lag(sample, parent) for sample in window.samples]
+    lags = [trained_lag(sample, parent, settings.max_policy_lag) for sample in window.samples]
     sequences = [sequence for sample in window.samples for sequence in sample.sequences]
     token_count = sum(len(sequence.tokens) for sequence in sequences) // TOKEN_BYTES
     return UpdateReport(
@@ -43,10 +56,36 @@ def make_report(window: Window, parent: int, outcome: Outcome, settings: Trainer
         reward_mean=fmean(sample.reward for sample in window.samples) if window.samples else 0.0,
         policy_lag_mean=fmean(lags) if lags else 0.0,
         policy_lag_max=max(lags, default=0),
-        consumer_lag_records=outcome.consumer_lag_records,
+        consumer_lag_records=outcome.lags.consumer_records,
         seconds=outcome.seconds,
         metrics=outcome.metrics | {"tokens_per_second": token_count / max(outcome.seconds, 1e-9)},
+        objective=described(settings),
+        publish_lag_versions=outcome.lags.publish_versions,
+        validations=validations(window.validation, parent),
     )
+
+
+def validations(samples: Sequence[Sample], version: int) -> list[Validation]:
+    """Rewards of ``samples`` by the version that sampled them, oldest first, while the trainer is at ``version``."""
+    by_version: dict[int, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        by_version[version - policy_lag(sample, version)].append(sample)
+    return [_validation(sampled_by, by_version[sampled_by]) for sampled_by in sorted(by_version)]
+
+
+def _validation(version: int, samples: Sequence[Sample]) -> Validation:
+    rewards = [sample.reward for sample in samples]
+    return Validation(
+        version=version,
+        sample_ids=[sample.sample_id for sample in samples],
+        reward_mean=fmean(rewards),
+        reward_std=stdev(rewards) if len(rewards) > 1 else 0.0,
+    )
+
+
+def describe_failure(report: UpdateReport, why: str) -> bytes:
+    """The report of an update that was thrown away, as JSON."""
+    return msgspec.json.format(msgspec.json.encode({"thrown_away_because": why, "update": report}), indent=1)
 
 
 def describe(report: UpdateReport) -> str:

@@ -12,10 +12,10 @@ import msgspec
 from clawstream.schemas import Sample, WeightVersion, decode, encode, now
 from clawstream.streams.snapshots import weights_digest
 from clawstream.trainer.batches.window import Window
-from clawstream.trainer.errors import TrainerError
+from clawstream.trainer.errors import DivergedError, TrainerError
 from clawstream.trainer.models.learners import load_learners
 from clawstream.trainer.models.ranks import rank, share, wait_for_all
-from clawstream.trainer.reports import Outcome, make_report, update_id
+from clawstream.trainer.reports import Lags, Outcome, describe_failure, make_report, update_id
 from clawstream.trainer.settings import TrainerSettings
 from clawstream.trainer.updates.update import update
 from clawstream.trainer.versions.checkpoint import OPTIMIZER_FOLDER, Checkpoints
@@ -45,18 +45,25 @@ class Session:
         self._version = self.state.version
         newest = checkpoints.path(self._version)
         self._learners = load_learners(settings, newest, checkpoints.path(0))
-        if self._version:
+        if (newest / OPTIMIZER_FOLDER).exists():  # version 0 has none, nor one that was rolled back far
             self._learners.load(newest / OPTIMIZER_FOLDER)
         self.limits = self._learners.limits
 
-    def advance(self, window: Window, seen: bytes, consumer_lag_records: int) -> TrainerState:
-        """Train on ``window`` and commit the next version; its state. For rank 0. Raises ``DivergedError``."""
+    def advance(self, window: Window, seen: bytes, lags: Lags) -> TrainerState:
+        """Train on ``window`` and commit the next version; its state. For rank 0.
+
+        Raises ``DivergedError`` after an update that must not be published; a report of it is left in a file.
+        """
         started, parent = time.monotonic(), self._version
         self._share(msgspec.msgpack.encode([encode(sample) for sample in window.samples]))
-        metrics = self._train(window.samples)
-        outcome = Outcome(
-            metrics=metrics, seconds=time.monotonic() - started, consumer_lag_records=consumer_lag_records
-        )
+        try:
+            metrics = self._train(window.samples)
+        except DivergedError as error:
+            outcome = Outcome(metrics=error.metrics, seconds=time.monotonic() - started, lags=lags)
+            report = make_report(window, parent, outcome, self._settings, now())
+            path = self._checkpoints.leave_report(report.version, describe_failure(report, str(error)))
+            raise DivergedError(f"{error}; {path} says which samples it was", error.metrics) from error
+        outcome = Outcome(metrics=metrics, seconds=time.monotonic() - started, lags=lags)
         folder = self._checkpoints.begin(self._version)
         self._save()
         write_snapshot(self._learners.policy.module.language_model, self._checkpoints.path(0), folder)

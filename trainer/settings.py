@@ -48,7 +48,8 @@ class TrainerSettings(Section):
     window_groups: int = Field(0, ge=0, description="whole groups that close a window; 0: not counted")
     window_tokens: int = Field(4_000_000, ge=1, description="tokens, prompts included, that close a window")
     window_seconds: float = Field(30.0, gt=0, description="seconds after its first sample that close a window")
-    max_policy_lag: int = Field(4, ge=0, description="versions behind beyond which a sample is discarded")
+    max_policy_lag: int = Field(4, ge=0, description="versions behind beyond which tokens do not train")
+    node_deadline_seconds: float = Field(60.0, gt=0, description="time that slow or silent nodes are waited for")
     seen_samples: int = Field(100_000, ge=1, description="newest sample ids remembered, so that repeats are dropped")
 
     learning_rate: float = Field(1e-6, gt=0, description="learning rate of the policy")
@@ -61,6 +62,10 @@ class TrainerSettings(Section):
 
     aggregation: Aggregation | None = Field(None, description="how token losses are averaged; none: the algorithm's")
     norm_tokens: int = Field(4096, ge=1, description="constant length that seq-mean-token-sum-norm divides by")
+    max_grad_norm: float = Field(1e4, gt=0, description="gradient norm beyond which an update is thrown away")
+    max_update_kl: float = Field(
+        5.0, gt=0, description="nats per token that one update may move before it is thrown away"
+    )
     clip_low: float | None = Field(
         None, gt=0, le=1, description="ratio may fall to 1 - clip_low; none: the algorithm's"
     )

@@ -12,6 +12,7 @@ from clawstream.schemas import (
     Record,
     Rejection,
     UpdateReport,
+    Validation,
     Vote,
     WeightVersion,
     encode,
@@ -105,6 +106,9 @@ def examples() -> list[Record]:
             consumer_lag_records=40,
             seconds=1.25,
             metrics={"policy_loss": 0.125},
+            objective="grpo: advantage group-normalised",
+            publish_lag_versions=1,
+            validations=[Validation(version=2, sample_ids=["v"], reward_mean=0.25, reward_std=0.0)],
         ),
     ]
 

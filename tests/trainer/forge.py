@@ -15,6 +15,7 @@ from pathlib import Path
 
 from clawstream.streams.settings import KafkaSettings
 from clawstream.trainer.settings import TrainerSettings
+from tests.trainer.warm import warm_up
 
 
 class Forge:
@@ -54,9 +55,7 @@ def _main(log: Path) -> None:
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):  # libraries print as they like
         os.dup2(output, stream)
-    import deepspeed  # noqa: F401
-    from transformers import Qwen2ForCausalLM  # noqa: F401
-
+    warm_up()
     from clawstream.streams.log import configure_logging
     from clawstream.trainer.command import run
 

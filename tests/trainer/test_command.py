@@ -1,5 +1,6 @@
 """The trainer as a process on a real Kafka: what is trained is trained once, and nothing is lost."""
 
+import json
 import os
 import random
 import signal
@@ -18,14 +19,17 @@ from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.snapshots import weights_digest
 from clawstream.topics import SAMPLES, UPDATES, WEIGHTS
+from clawstream.trainer.errors import TrainerError
 from clawstream.trainer.settings import TrainerSettings
 from clawstream.trainer.versions.checkpoint import Checkpoints
-from tests.builders import a_sample, a_sequence
+from clawstream.trainer.weights import listed, rolled_back
+from tests.builders import a_sample
 from tests.tiny_model import make_tiny_model
 from tests.trainer.forge import Forge
+from tests.trainer.streams import samples
 
 pytestmark = pytest.mark.kafka
-WINDOW, UPDATE_COUNT = 4, 8
+WINDOW, UPDATE_COUNT = 4, 5
 
 
 @pytest.fixture(scope="module")
@@ -38,24 +42,6 @@ def forge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forge]:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_model(tmp_path_factory.mktemp("model"))
-
-
-def samples(count: int) -> list[Sample]:
-    """Samples of one group, so that one partition keeps their order; rewards and tokens vary."""
-    tokens = random.Random(1)
-    return [
-        a_sample(
-            float(number % 2),
-            0.5,
-            0.7,
-            2,
-            sample_id=f"sample-{number}",
-            sequences=[
-                a_sequence([tokens.randrange(256) for _ in range(6)], [tokens.randrange(256) for _ in range(5)], -5.5)
-            ],
-        )
-        for number in range(count)
-    ]
 
 
 def produce(kafka: KafkaSettings, records: list[Sample]) -> None:
@@ -99,7 +85,7 @@ def test_killed_at_random_it_trains_each_sample_once_and_ends_with_the_same_weig
     produce(kafka, [*sent[:7], sent[2], *sent[7:]])
     settings, moments = trainer(model, tmp_path / "killed"), random.Random(3)
     newest = Checkpoints(settings.output_dir, 4).newest
-    for kill in range(4):
+    for kill in range(3):
         pid = forge.start(settings, kafka)
         goal = min((newest() or 0) + kill % 2, UPDATE_COUNT)
         wait_until(lambda goal=goal: (newest() or 0) >= goal, forge)  # type: ignore[misc]
@@ -147,13 +133,16 @@ def test_first_start_announces_the_initial_weights_and_time_closes_a_window(
     assert first.uri == folder.as_uri()
     assert first.sha256 == weights_digest(folder) == weights_digest(model)
 
-    produce(kafka, [*samples(2), a_sample(sample_id="later", channel="val")])
+    seen = a_sample(0.25, sample_id="val-1", channel="val")
+    produce(kafka, [seen, *samples(2), a_sample(sample_id="later", channel="other")])
     wait_until(lambda: 1 in versions_of(kafka), forge)
     os.kill(pid, signal.SIGTERM)
     assert forge.wait() == 0
     [update] = updates_of(kafka)
     assert update.sample_ids == ["sample-0", "sample-1"]
     assert update.metrics["grad_norm"] > 0
+    assert update.publish_lag_versions is None
+    assert [(each.version, each.sample_ids, each.reward_mean) for each in update.validations] == [(0, ["val-1"], 0.25)]
     assert versions_of(kafka)[1].sha256 == weights_digest(tmp_path / "version-000001")
 
 
@@ -186,3 +175,34 @@ def test_weights_that_diverge_are_not_announced(
     assert "the gradient norm is" in forge.log.read_text()
     assert sorted(versions_of(kafka)) == [0]
     assert Checkpoints(tmp_path, 2).newest() == 0
+    left = json.loads((tmp_path / "thrown-away-000001.json").read_text())
+    assert left["update"]["sample_ids"] == [endless.sample_id]
+    assert "the gradient norm is" in left["thrown_away_because"]
+
+
+def test_a_rollback_is_a_new_version_and_training_goes_on_from_it(
+    kafka: KafkaSettings, forge: Forge, model: Path, tmp_path: Path
+) -> None:
+    settings = trainer(model, tmp_path, window_samples=2)
+
+    def train_up_to(version: int) -> None:
+        pid = forge.start(settings, kafka)
+        wait_until(lambda: version in versions_of(kafka), forge)
+        os.kill(pid, signal.SIGTERM)
+        assert forge.wait() == 0
+
+    produce(kafka, samples(2))
+    train_up_to(1)
+    with Checkpoints(tmp_path, 2).owned(), pytest.raises(TrainerError, match="another trainer works in"):
+        rolled_back(settings, kafka, 0)
+    assert rolled_back(settings, kafka, 0).version == 2
+    versions = versions_of(kafka)
+    assert (versions[2].sha256, versions[2].parent) == (versions[0].sha256, 0)
+    assert [(line.version, line.parent) for line in listed(settings, kafka)] == [(0, None), (1, 0), (2, 0)]
+
+    produce(kafka, samples(4))  # the first two have trained already
+    train_up_to(3)
+    assert [(u.version, u.parent, u.sample_ids) for u in updates_of(kafka)] == [
+        (1, 0, ["sample-0", "sample-1"]),
+        (3, 2, ["sample-2", "sample-3"]),
+    ]

@@ -25,6 +25,17 @@ def policy_lag(sample: Sample, version: int) -> int:
     return version - min(span.version for sequence in sample.sequences for span in sequence.policy_spans)
 
 
+def youngest_lag(sample: Sample, version: int) -> int:
+    """Versions by which the newest of its tokens is behind ``version``."""
+    return version - max(span.version for sequence in sample.sequences for span in sequence.policy_spans)
+
+
+def trained_lag(sample: Sample, version: int, max_lag: int) -> int:
+    """Versions by which the oldest of the tokens that train is behind: those up to ``max_lag``."""
+    lags = (version - span.version for sequence in sample.sequences for span in sequence.policy_spans)
+    return max(lag for lag in lags if lag <= max_lag)
+
+
 def unusable(sample: Sample, limits: ModelLimits, version: int) -> str | None:
     """Why ``sample`` cannot be trained at ``version``, whatever its lag; ``None`` when it can."""
     if not sample.sequences:

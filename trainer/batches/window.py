@@ -2,8 +2,8 @@
 
     OPEN --(samples, groups, tokens or seconds reached)--> due --close--> Window, and OPEN again, empty
 
-Invariant: each sample that is added is in exactly one window, once, as trained or as discarded with its reason; the
-window's offsets and seen ids cover these samples and no other, so they make one checkpoint with what it trained.
+Invariant: each sample that is added is in exactly one window, once: trained, validated, or discarded with its reason;
+the window's offsets and seen ids cover these samples and no other, so they make one checkpoint with what it trained.
 """
 
 from collections import Counter
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from clawstream.schemas import TOKEN_BYTES, Discard, Sample
 from clawstream.streams.consumer import Offsets, Received
 from clawstream.trainer.batches.seen import SeenSamples
-from clawstream.trainer.batches.usable import policy_lag
+from clawstream.trainer.batches.usable import youngest_lag
 
-TRAINED_CHANNEL = "train"
-MAX_DISCARDS = 5_000  # a report stays far below the largest record
+TRAINED_CHANNEL, VALIDATION_CHANNEL = "train", "val"
+MAX_UNTRAINED = 5_000  # a report stays far below the largest record
 
 Unusable = Callable[[Sample, int], str | None]  # sample, trainer's version -> why it cannot be trained
 
@@ -29,7 +29,7 @@ class WindowLimits:
     groups: int = 0  # whole groups; 0: not counted
     tokens: int  # of all sequences, prompts included
     seconds: float  # since the first sample that will train
-    policy_lag: int  # versions
+    policy_lag: int  # versions; older tokens do not train, and a sample that has no younger one is discarded
     drop_flat_groups: bool = False  # of equal rewards, which teach nothing (DAPO's dynamic sampling)
 
 
@@ -38,6 +38,7 @@ class Window:
     """What one update consumes."""
 
     samples: tuple[Sample, ...]  # to be trained
+    validation: tuple[Sample, ...]  # to be looked at
     discarded: tuple[Discard, ...]
     next_offsets: Offsets  # of every partition ever read, after this window
 
@@ -54,6 +55,7 @@ class WindowAssembler:
 
     def _start(self) -> None:
         self._samples: list[Sample] = []
+        self._validation: list[Sample] = []
         self._discarded: list[Discard] = []
         self._members: Counter[str] = Counter()
         self._whole_groups = 0
@@ -75,6 +77,9 @@ class WindowAssembler:
         self._next_offsets[received.partition] = received.offset + 1
         reason = self._reason_against(sample, version)
         self.seen.add(sample.sample_id)
+        if reason is None and sample.channel == VALIDATION_CHANNEL:
+            self._validation.append(sample)
+            return
         if reason is not None:
             self._discarded.append(Discard(sample_id=sample.sample_id, reason=reason))
             return
@@ -87,7 +92,11 @@ class WindowAssembler:
 
     def due(self, at_seconds: float) -> bool:
         """Whether the window is full, or has waited long enough; by time alone, only with a sample that will train."""
-        if len(self._discarded) >= MAX_DISCARDS or self.room <= 0 or self._tokens >= self._limits.tokens:
+        if (
+            len(self._discarded) + len(self._validation) >= MAX_UNTRAINED
+            or self.room <= 0
+            or self._tokens >= self._limits.tokens
+        ):
             return True
         if 0 < self._limits.groups <= self._whole_groups:
             return True
@@ -96,7 +105,10 @@ class WindowAssembler:
     def close(self) -> Window:
         """The window, and a new one begins. ``seen`` now holds all of its samples."""
         window = Window(
-            samples=tuple(self._samples), discarded=tuple(self._discarded), next_offsets=dict(self._next_offsets)
+            samples=tuple(self._samples),
+            validation=tuple(self._validation),
+            discarded=tuple(self._discarded),
+            next_offsets=dict(self._next_offsets),
         )
         self._start()
         return window
@@ -105,13 +117,15 @@ class WindowAssembler:
         """Why ``sample`` must not train: one word, then what is the matter."""
         if sample.sample_id in self.seen:
             return "repeated: consumed before"
-        if sample.channel != TRAINED_CHANNEL:
+        if sample.channel not in (TRAINED_CHANNEL, VALIDATION_CHANNEL):
             return f"channel: {sample.channel} does not train"
         if (problem := self._unusable(sample, version)) is not None:
             return f"unusable: {problem}"
+        if sample.channel == VALIDATION_CHANNEL:
+            return None
         if self._limits.drop_flat_groups and sample.group.size > 1 and sample.group.reward_std == 0:
             return f"flat: all {sample.group.size} rewards of its group are {sample.group.reward_mean:g}"
-        lag = policy_lag(sample, version)
+        lag = youngest_lag(sample, version)
         if lag > self._limits.policy_lag:
             return f"stale: {lag} versions behind, at most {self._limits.policy_lag} train"
         return None

@@ -8,6 +8,7 @@ from clawstream.trainer.algorithms.correction import correction_weights
 from clawstream.trainer.algorithms.divergence import k1, k3
 from clawstream.trainer.batches.batch import Batch, Targets
 from clawstream.trainer.errors import DivergedError
+from clawstream.trainer.models.learners import Learners
 from clawstream.trainer.models.ranks import sum_over_ranks
 from clawstream.trainer.settings import TrainerSettings
 from clawstream.trainer.updates.look import Before
@@ -78,9 +79,23 @@ def token_metrics(batch: Batch) -> dict[str, float]:
     return {"tokens_unique": float(batch.sizes.sum()), "tokens_in_steps": float(unpacked)}
 
 
-def require_finite(metrics: dict[str, float]) -> dict[str, float]:
-    """``metrics``. Raises ``DivergedError`` naming the one that is not finite."""
+def require_finite_weights(learners: Learners, metrics: dict[str, float]) -> None:
+    """Raise ``DivergedError``, on all ranks alike, when a weight is not finite."""
+    parameters = [parameter for engine in learners.trained() for parameter in engine.module.parameters()]
+    count = torch.stack([(~parameter.isfinite()).sum() for parameter in parameters]).sum()
+    if (bad := int(sum_over_ranks(count))) > 0:
+        raise DivergedError(f"{bad} weights are not finite: the update is thrown away", metrics)
+
+
+def require_sound(metrics: dict[str, float], settings: TrainerSettings) -> dict[str, float]:
+    """``metrics``. Raises ``DivergedError`` naming what is not finite, or beyond what an update may do."""
     for name, value in metrics.items():
         if not -float("inf") < value < float("inf"):
-            raise DivergedError(f"{name} is {value}: the update is dropped, lower the learning rate")
+            raise DivergedError(f"{name} is {value}: the update is thrown away, lower the learning rate", metrics)
+    for name, limit in (("grad_norm_max", settings.max_grad_norm), ("kl_update", settings.max_update_kl)):
+        if metrics[name] > limit:
+            raise DivergedError(
+                f"{name} is {metrics[name]:g}, more than {limit:g}: the update is thrown away, lower the learning rate",
+                metrics,
+            )
     return metrics

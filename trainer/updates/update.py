@@ -29,7 +29,13 @@ from clawstream.trainer.settings import TrainerSettings
 from clawstream.trainer.updates.look import look
 from clawstream.trainer.updates.minibatches import micro_batches, minibatches, rank_share
 from clawstream.trainer.updates.objective import critic_objective, policy_objective
-from clawstream.trainer.updates.statistics import UpdateStatistics, off_policy_metrics, require_finite, token_metrics
+from clawstream.trainer.updates.statistics import (
+    UpdateStatistics,
+    off_policy_metrics,
+    require_finite_weights,
+    require_sound,
+    token_metrics,
+)
 from clawstream.trainer.updates.targets import make_targets
 
 
@@ -61,7 +67,8 @@ def update(learners: Learners, samples: Sequence[Sample], version: int, settings
             learners.critic.step(factor)
 
     metrics = statistics.metrics() | off_policy_metrics(before, batch, targets, settings) | token_metrics(batch)
-    return require_finite(metrics)
+    require_finite_weights(learners, metrics)
+    return require_sound(metrics, settings)
 
 
 def _accumulate(learners: Learners, window: _Window, minibatch: Tensor, statistics: UpdateStatistics) -> None:

@@ -74,6 +74,12 @@ class Checkpoints:
         _sync(self._folder)
         self._prune()
 
+    def leave_report(self, version: int, report: bytes) -> Path:
+        """Leave ``report`` of a ``version`` that was not made; its path."""
+        path = self._folder / f"thrown-away-{version:06d}.json"
+        path.write_bytes(report)
+        return path
+
     def _prune(self) -> None:
         versions = self.versions()
         for version in versions[: -self._keep]:

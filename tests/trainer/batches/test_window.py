@@ -2,14 +2,15 @@
 
 from typing import Any
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawstream.schemas import Sample
+from clawstream.schemas import PolicySpan, Sample
 from clawstream.streams.consumer import Received
 from clawstream.trainer.batches.seen import SeenSamples
 from clawstream.trainer.batches.usable import ModelLimits, unusable
-from clawstream.trainer.batches.window import MAX_DISCARDS, Window, WindowAssembler, WindowLimits
+from clawstream.trainer.batches.window import MAX_UNTRAINED, Window, WindowAssembler, WindowLimits
 from tests.builders import a_sample, a_sequence
 
 MODEL = ModelLimits(max_positions=100, vocabulary_size=100)
@@ -88,7 +89,7 @@ def test_what_must_not_train_is_named() -> None:
     for sample in (
         first,
         first,
-        a_sample(channel="val"),
+        a_sample(channel="mine"),
         a_sample(sequences=[]),
         a_sample(sequences=[a_sequence([1], [2], version=3)]),
         a_sample(sequences=[a_sequence([1], [2], version=4)]),
@@ -98,10 +99,33 @@ def test_what_must_not_train_is_named() -> None:
     assert len(window.samples) == 2
     assert reasons(window) == [
         "repeated: consumed before",
-        "channel: val does not train",
+        "channel: mine does not train",
         "unusable: it has no sequence",
         "stale: 2 versions behind, at most 1 train",
     ]
+
+
+def test_validation_is_looked_at_and_takes_no_place() -> None:
+    windows = assembler(samples=1)
+    old = a_sample(channel="val", sequences=[a_sequence([1], [2], version=0)])
+    for sample in (old, old, a_sample(channel="val", sequences=[])):
+        windows.add(received(sample), 9, 0.0)
+    assert windows.room == 1
+    assert not windows.due(1e9)  # nothing of it trains
+    window = windows.close()
+    assert [sample.sample_id for sample in window.validation] == [old.sample_id]
+    assert reasons(window) == ["repeated: consumed before", "unusable: it has no sequence"]
+
+
+def test_a_sample_trains_while_any_of_its_tokens_is_young_enough() -> None:
+    windows = assembler(policy_lag=2)
+    spans = [PolicySpan(version=1, start=1, end=2), PolicySpan(version=7, start=2, end=3)]
+    long = a_sample(sequences=[msgspec.structs.replace(a_sequence([1], [2, 3]), policy_spans=spans)])
+    windows.add(received(long), 9, 0.0)
+    windows.add(received(msgspec.structs.replace(long, sample_id="late")), 10, 0.0)
+    window = windows.close()
+    assert ids(window) == [long.sample_id]
+    assert reasons(window) == ["stale: 3 versions behind, at most 2 train"]
 
 
 def test_repeats_are_known_after_a_restart() -> None:
@@ -114,7 +138,7 @@ def test_repeats_are_known_after_a_restart() -> None:
 
 def test_discards_alone_never_wait_for_ever() -> None:
     windows = assembler()
-    for offset in range(MAX_DISCARDS):
+    for offset in range(MAX_UNTRAINED):
         assert not windows.due(1e9)
         windows.add(received(a_sample(channel="val"), offset), 0, 0.0)
     assert windows.due(0.0)
@@ -155,8 +179,8 @@ def test_each_sample_is_in_one_window_and_offsets_cover_exactly_the_windows(
     closed.append(windows.close())
     trained = [sample_id for window in closed for sample_id in ids(window)]
     assert len(trained) == len(set(trained))
-    assert sum(len(window.samples) + len(window.discarded) for window in closed) == len(arrivals)
-    assert {sample_id for window in closed for sample_id in ids(window)} | {
-        discard.sample_id for window in closed for discard in window.discarded
-    } == {str(number) for _, number, _, _ in arrivals}
+    assert sum(len(w.samples) + len(w.validation) + len(w.discarded) for w in closed) == len(arrivals)
+    named = {sample.sample_id for window in closed for sample in (*window.samples, *window.validation)}
+    named |= {discard.sample_id for window in closed for discard in window.discarded}
+    assert named == {str(number) for _, number, _, _ in arrivals}
     assert not windows.due(1e9)

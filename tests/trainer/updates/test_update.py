@@ -152,6 +152,22 @@ def test_a_gradient_that_is_not_finite_stops_the_trainer(folder: Path, zero_stag
     assert all(torch.equal(old, new) for old, new in zip(before, weights(found), strict=True))
 
 
+@pytest.mark.parametrize(("limit", "said"), [("max_update_kl", "kl_update is"), ("max_grad_norm", "grad_norm_max is")])
+def test_an_update_that_explodes_is_refused_with_its_numbers(folder: Path, limit: str, said: str) -> None:
+    found, settings = learners(folder, **{limit: 1e-6})
+    with pytest.raises(DivergedError, match=f"{said}.*more than 1e-06") as error:
+        update(found, pair(), 0, settings)
+    assert error.value.metrics["grad_norm"] > 0
+
+
+def test_weights_that_are_not_finite_are_refused(folder: Path) -> None:
+    found, settings = learners(folder, max_update_kl=1e9, grad_clip=1e30)
+    with torch.no_grad():
+        next(found.policy.module.parameters())[200, 0] = float("inf")  # a token that nothing here holds
+    with pytest.raises(DivergedError, match=r"not finite|is nan"):
+        update(found, pair(0.5, 0.5), 0, settings)
+
+
 def test_warm_up_begins_with_small_steps(folder: Path) -> None:
     moved = []
     for warmup_updates in (0, 10):

@@ -7,7 +7,7 @@ import pytest
 from clawstream.schemas import WeightVersion
 from clawstream.trainer.batches.window import Window
 from clawstream.trainer.errors import TrainerError
-from clawstream.trainer.reports import Outcome, make_report
+from clawstream.trainer.reports import Lags, Outcome, make_report
 from clawstream.trainer.settings import TrainerSettings
 from clawstream.trainer.versions.state import SEEN_FILE, STATE_FILE, TrainerState, read_state, write_state
 from tests.builders import NOON, a_sample
@@ -18,8 +18,8 @@ WEIGHTS = WeightVersion(
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
-    window = Window(samples=(a_sample(),), discarded=(), next_offsets={0: 3, 11: 7})
-    outcome = Outcome(metrics={"policy_loss": 0.25}, seconds=2.0, consumer_lag_records=4)
+    window = Window(samples=(a_sample(),), validation=(), discarded=(), next_offsets={0: 3, 11: 7})
+    outcome = Outcome(metrics={"policy_loss": 0.25}, seconds=2.0, lags=Lags(consumer_records=4, publish_versions=None))
     report = make_report(window, 0, outcome, TrainerSettings(model=Path("m")), NOON)
     state = TrainerState(weights=WEIGHTS, report=report, next_offsets=window.next_offsets, seen=b"\x00\xff" * 8)
     write_state(tmp_path, state)

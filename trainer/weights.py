@@ -1,0 +1,86 @@
+"""``clawstream weights``: the versions of one model, and the way back to one of them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from clawstream.schemas import NodeStatus, UpdateReport
+from clawstream.streams.consumer import read_all
+from clawstream.streams.producer import Producer
+from clawstream.streams.settings import KafkaSettings
+from clawstream.topics import NODES, UPDATES
+from clawstream.trainer.settings import TrainerSettings
+from clawstream.trainer.versions.checkpoint import Checkpoints
+from clawstream.trainer.versions.publish import announce
+from clawstream.trainer.versions.rollback import has_optimizer, roll_back
+from clawstream.trainer.versions.state import TrainerState, read_state
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionLine:
+    """One version that is on disk."""
+
+    version: int
+    parent: int | None
+    created_at: str
+    sha256: str  # first 12 digits
+    reward: float | None  # of the samples that it was trained on
+    validation: float | None  # mean reward of the validation samples that it sampled
+    optimizer: bool  # whether training could go on from it exactly
+    nodes: tuple[str, ...]  # that serve it
+
+    def __str__(self) -> str:
+        parts = [
+            f"{self.version:>7}",
+            f"{'' if self.parent is None else self.parent:>7}",
+            self.created_at,
+            self.sha256,
+            f"{'' if self.reward is None else format(self.reward, '.3f'):>7}",
+            f"{'' if self.validation is None else format(self.validation, '.3f'):>10}",
+            f"{'yes' if self.optimizer else 'no':>9}",
+            ", ".join(self.nodes),
+        ]
+        return "  ".join(parts).rstrip()
+
+
+HEADER = "version   parent  created                   sha256        reward  validation  optimizer  served by"
+
+
+def listed(settings: TrainerSettings, kafka: KafkaSettings) -> list[VersionLine]:
+    """Every version on disk, oldest first."""
+    checkpoints = Checkpoints(settings.output_dir, settings.keep_snapshots)
+    nodes = {status.node: status for status in read_all(kafka, NODES) if status.model == settings.model_name}
+    reports = [report for report in read_all(kafka, UPDATES) if report.model == settings.model_name]
+    return list(lines(checkpoints, list(nodes.values()), reports))
+
+
+def lines(
+    checkpoints: Checkpoints, nodes: Sequence[NodeStatus], reports: Sequence[UpdateReport]
+) -> Iterator[VersionLine]:
+    """The same from what was read."""
+    rewards = {report.version: report.reward_mean for report in reports}
+    validated = {each.version: each.reward_mean for report in reports for each in report.validations}
+    for version in checkpoints.versions():
+        weights = read_state(checkpoints.path(version)).weights
+        yield VersionLine(
+            version=version,
+            parent=weights.parent,
+            created_at=weights.created_at.isoformat(timespec="seconds"),
+            sha256=weights.sha256[:12],
+            reward=rewards.get(version),
+            validation=validated.get(version),
+            optimizer=has_optimizer(checkpoints, version),
+            nodes=tuple(sorted(n.node for n in nodes if n.version == version and n.health in ("ready", "swapping"))),
+        )
+
+
+def rolled_back(settings: TrainerSettings, kafka: KafkaSettings, to: int) -> TrainerState:
+    """Make and announce a version with the weights of version ``to``. Raises ``TrainerError``, so while one trains."""
+    checkpoints = Checkpoints(settings.output_dir, settings.keep_snapshots)
+    with checkpoints.owned():
+        state = roll_back(checkpoints, to)
+        producer = Producer(kafka, "trainer")
+        try:
+            announce(producer, state)
+        finally:
+            producer.close()
+    return state
