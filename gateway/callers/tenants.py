@@ -4,7 +4,7 @@ Invariant: a changed keys file counts within a second, without a restart; one th
 one in force, and that is said. Without a key set, every call is of the tenant ``default``; ``api_key`` is that
 tenant's key::
 
-    no api_key, no keys_file    everybody is default          (on loopback only, see command.py)
+    no api_key, no keys_file    everybody is default          (on loopback only, see ``command.py``)
     api_key                     who has it is default
     keys_file                   who has a key of the file is its tenant; api_key, where set too, is default
 """

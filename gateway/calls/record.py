@@ -1,7 +1,7 @@
 """The step that a call leaves behind.
 
 Invariant: all of it is known when it is written; nothing in a step is filled in later. Its channel is what this gateway
-knows (see ``trajectories.py``); the channel of the trajectory's ``opened`` feedback overrules it.
+knows (see ``trajectories/memory.py``); the channel of the trajectory's ``opened`` feedback overrules it.
 """
 
 from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 Invariant: a 2xx answer is given to its end only after its step is in the log, or says that it is not; a call that did
 not come to its end is in the log too, and says why it must not train. Another try of a call gets that call's answer
-(see ``retries.py``)::
+(see ``calls/retries.py``)::
 
     client ─ask─> gateway ─stream─> node
     client <─ frames, each at once ─ gateway <─ chunks ─ node

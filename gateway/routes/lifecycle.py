@@ -1,7 +1,7 @@
 """Claw-R1's routes around a trajectory: it is opened, and it ends.
 
 Invariant: each is answered once its feedback is in the log. A completion never changes the channel, and says so when
-its trajectory is not known (see ``seen.py``).
+its trajectory is not known (see ``trajectories/seen.py``).
 """
 
 import time

@@ -1,8 +1,8 @@
 """Which tenant a trajectory belongs to: the one that used it first.
 
-Invariant: what another tenant owns is answered 403, as far as this gateway knows the owner (see ``seen.py``); where it
-does not, the two tenants have a trajectory of that name each. Nothing is ever joined over tenants: memory here is keyed
-by tenant and trajectory (``scope_of``), and so are the tables of processors.
+Invariant: what another tenant owns is answered 403, as far as this gateway knows the owner (see
+``trajectories/seen.py``); where it does not, the two tenants have a trajectory of that name each. Nothing is ever
+joined over tenants: memory here is keyed by tenant and trajectory (``scope_of``), and so are the tables of processors.
 """
 
 from clawstream.gateway.context import Gateway

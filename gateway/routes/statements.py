@@ -1,7 +1,8 @@
 """``POST {base}/feedback``: what an agent, a user or a reviewer says of a trajectory or a step, one or many at once.
 
 Invariant: all statements are checked before any is recorded; each is answered for itself, in order, with its id and
-whether its trajectory is known (see ``seen.py``). It is recorded either way, since its steps may be on their way.
+whether its trajectory is known (see ``trajectories/seen.py``). It is recorded either way, since its steps may be on
+their way.
 """
 
 import asyncio
