@@ -1,7 +1,8 @@
 """``clawstream gateway``: serve until SIGTERM, then end what was begun.
 
 Invariant: after the last answer every record is flushed; a thread that follows a topic and fails ends the process,
-so that its supervisor starts it again rather than let it route on stale news.
+so that its supervisor starts it again rather than let it route on stale news; so does a producer that can send nothing
+any more, rather than refuse every call from then on.
 """
 
 import asyncio
@@ -66,7 +67,8 @@ def require_key(settings: GatewaySettings) -> None:
 async def serving(settings: GatewaySettings, kafka: KafkaSettings) -> AsyncIterator[tuple[Gateway, str]]:
     """A gateway that answers, and its URL. At the end: no new calls, those in flight get their time, Kafka is flushed.
 
-    Raises ``StreamError`` when a topic to follow is not there or the port is taken; at the end, what a follower raised.
+    Raises ``StreamError`` when a topic to follow is not there or the port is taken; at the end, what a follower raised,
+    and ``ProducerBrokenError``.
     """
     nodes = await asyncio.to_thread(Follower, kafka, NODES)
     weights = await asyncio.to_thread(Follower, kafka, WEIGHTS)
@@ -132,11 +134,19 @@ async def _serve(settings: GatewaySettings, kafka: KafkaSettings) -> None:
     async with serving(settings, kafka) as (gateway, url):
         _spare_collector()
         _log.info("serving at %s/v1", url)
-        stopped = asyncio.create_task(stop.wait())
-        ends: list[asyncio.Future[Any]] = [stopped, *gateway.following]
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
+        await over(gateway, stop)
         _log.info("stopping: calls in flight have %g s to end", settings.drain_seconds)
+
+
+async def over(gateway: Gateway, stop: asyncio.Event) -> None:
+    """Wait until ``stop`` is set, or the gateway cannot go on."""
+    stopped, broken = asyncio.create_task(stop.wait()), asyncio.wrap_future(gateway.ledger.broken)
+    ends: list[asyncio.Future[Any]] = [stopped, broken, *gateway.following]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    if broken.done():
+        _log.error("%s", broken.exception())
+    broken.cancel()
+    stopped.cancel()
 
 
 def _spare_collector() -> None:

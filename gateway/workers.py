@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import tempfile
 import threading
 import time
@@ -123,7 +124,11 @@ def _be_worker(number: int, level: str, settings: GatewaySettings, kafka: KafkaS
     """In the worker: do ``work``; stop as on SIGTERM when the parent is gone."""
     configure_logging(f"gateway-{number}", level)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    work(settings, kafka)
+    try:
+        work(settings, kafka)
+    except (SettingsError, StreamError) as error:  # as the command line does: a sentence, and no traceback
+        _log.error("%s", error)
+        sys.exit(1)
 
 
 def _end_with_parent() -> None:

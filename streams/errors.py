@@ -16,6 +16,10 @@ class KafkaSendError(StreamError):
         self.retriable, self.too_large = retriable, too_large
 
 
+class ProducerBrokenError(StreamError):
+    """A producer can send nothing any more. Another process, with a producer of its own, may."""
+
+
 class KafkaUnreachableError(StreamError):
     """No broker answered in time."""
 

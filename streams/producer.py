@@ -6,7 +6,10 @@ Invariant: a future that resolves means that the broker has the record, once; it
     producer.send(STEPS, step).result()                # from a thread
     await producer.asend(STEPS, step)                  # from a coroutine
 
-Acknowledgements that come together reach the event loop together: waking it is most of what one of them costs.
+Acknowledgements that come together reach the event loop together: waking it is most of what one of them costs. After
+an error that librdkafka calls fatal (it lost count of what the broker has) nothing can be sent; ``broken`` tells::
+
+    SENDING ─ a fatal error ─> BROKEN: what is queued fails, so does every send, and ``close`` says why
 """
 
 import asyncio
@@ -14,14 +17,14 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import TypeVar
 
 import confluent_kafka as kafka
 
 from clawstream.schemas import Record, encode
-from clawstream.streams.errors import KafkaSendError
+from clawstream.streams.errors import KafkaSendError, ProducerBrokenError
 from clawstream.streams.metrics import RECORDS_PRODUCED
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import Topic
@@ -57,6 +60,8 @@ class Producer:
         )
         self._queue_seconds = queue_seconds
         self._answered: deque[_Answered] = deque()  # by Kafka, and not yet told to the event loop
+        self.broken: Future[None] = Future()  # fails with ``ProducerBrokenError`` once nothing can be sent any more
+        self.broken.set_running_or_notify_cancel()  # who watches it may stop; it goes on for others
         self._closed = threading.Event()
         self._poller = threading.Thread(target=self._poll, name=f"{client_id}-producer", daemon=True)
         self._poller.start()
@@ -147,25 +152,39 @@ class Producer:
 
     def flush(self, timeout_seconds: float = 30.0) -> int:
         """Wait for all queued records; how many are still queued."""
-        left = int(self._client.flush(timeout_seconds))
+        with self._watched():
+            self._client.flush(timeout_seconds)
         self._tell_loops()
-        return left
+        return len(self._client)
 
     def close(self, timeout_seconds: float = 30.0) -> None:
-        """Flush and stop. Raises ``KafkaSendError`` when records are left."""
+        """Flush and stop. Raises ``KafkaSendError`` when records are left, ``ProducerBrokenError`` when it broke."""
         left = self.flush(timeout_seconds)
         self._closed.set()
         self._poller.join()
         if left:
             self._client.purge()  # else closing waits for them
         self._client.close()
+        if self.broken.done():
+            self.broken.result()
         if left:
             raise KafkaSendError("(any)", f"{left} records unsent after {timeout_seconds} s", retriable=True)
 
     def _poll(self) -> None:
         while not self._closed.is_set():
-            self._client.poll(_POLL_SECONDS)
+            with self._watched():
+                self._client.poll(_POLL_SECONDS)
             self._tell_loops()
+
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Librdkafka raises a fatal error once, in whichever call comes next; after it what is queued is still told."""
+        try:
+            yield
+        except kafka.KafkaException as error:
+            self.broken.set_exception(
+                ProducerBrokenError(f"Kafka takes nothing from this process any more: {error.args[0].str()}")
+            )
 
     def _tell_loops(self) -> None:
         """Hand what Kafka has answered to the event loops that wait for it, all at once."""

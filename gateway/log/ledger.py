@@ -9,6 +9,7 @@ is told from the writes alone::
 
 import asyncio
 from collections.abc import Mapping
+from concurrent.futures import Future
 from typing import TypeVar
 
 from clawstream.gateway.callers.identity import TENANT
@@ -38,6 +39,11 @@ class Ledger:
         self._overdue: set[asyncio.Future[None]] = set()  # of those: whose caller was told that it is not recorded
         self._is_out = False
         RECORDING.set(1)
+
+    @property
+    def broken(self) -> Future[None]:
+        """Fails with ``ProducerBrokenError`` once this process can record nothing any more."""
+        return self._producer.broken
 
     @property
     def is_out(self) -> bool:

@@ -11,14 +11,16 @@ from typing import Any
 import aiohttp
 import pytest
 
+from clawstream.gateway.command import over
 from clawstream.schemas.registry import by_id
 from clawstream.streams.consumer import read_all
-from clawstream.streams.errors import KafkaUnreachableError
+from clawstream.streams.errors import KafkaUnreachableError, ProducerBrokenError
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import CATALOGUE, STEPS
 from tests.gateway.fake_node import CUT, DONE, FakeNode, announce, running, status_of
 from tests.gateway.harness import MESSAGES, gateway, until
 from tests.gateway.samples import answer_data
+from tests.streams.breaking import break_for_good
 
 pytestmark = pytest.mark.kafka
 
@@ -136,6 +138,26 @@ async def test_topics_that_are_missing_are_named(broker: Any) -> None:
     with pytest.raises(KafkaUnreachableError, match="none-nodes"):
         async with gateway(kafka):
             pass
+
+
+async def test_a_gateway_that_can_record_nothing_any_more_ends_and_says_why(kafka: KafkaSettings) -> None:
+    wait, (first, *rest) = asyncio.Event(), answer_data([1], [10])
+    node = FakeNode(script=lambda _: [first, wait, *rest, DONE])
+
+    async def serve_until_over() -> None:
+        async with gateway(kafka, node) as client:
+            ending = asyncio.create_task(over(client.gateway, asyncio.Event()))
+            calling = asyncio.create_task(client.chat())
+            await until(lambda: node.bodies)
+            assert not ending.done()
+            break_for_good(client.gateway.ledger._producer)
+            await asyncio.wait_for(ending, 10)
+            wait.set()
+            status, _, body = await calling
+            assert (status, body["error"]["code"]) == (503, "not_recorded")
+
+    with pytest.raises(ProducerBrokenError, match="takes nothing from this process any more"):
+        await serve_until_over()
 
 
 async def test_sigterm_ends_calls_in_flight_and_leaves_nothing_unsent(kafka: KafkaSettings) -> None:

@@ -7,11 +7,12 @@ from clawstream.schemas import Step
 from clawstream.streams.admin import Drift, create_missing, drift, wait_for_kafka
 from clawstream.streams.consumer import Follower, GroupConsumer, Received, read_all
 from clawstream.streams.dead import DeadLetters
-from clawstream.streams.errors import KafkaSendError, KafkaUnreachableError
+from clawstream.streams.errors import KafkaSendError, KafkaUnreachableError, ProducerBrokenError
 from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import FEEDBACK, NODES, STEPS, partition_of
 from tests.builders import a_feedback, a_step
+from tests.streams.breaking import break_for_good
 
 pytestmark = pytest.mark.kafka
 
@@ -47,6 +48,21 @@ def test_a_record_too_large_is_refused_and_its_neighbours_are_not(kafka: KafkaSe
     producer.send(STEPS, a_step()).result(timeout=30)
     assert len(read_all(kafka, STEPS)) == 1
     producer.close()
+
+
+async def test_a_producer_that_breaks_says_so_and_keeps_nobody_waiting(kafka: KafkaSettings) -> None:
+    producer = Producer(kafka, "test")
+    producer.send(STEPS, a_step()).result(timeout=30)
+    break_for_good(producer)
+    with pytest.raises(ProducerBrokenError, match=r"takes nothing from this process any more: .*lost count"):
+        await asyncio.to_thread(producer.broken.result, 10)
+    with pytest.raises(KafkaSendError, match="Fatal error"):
+        producer.send(STEPS, a_step())
+    with pytest.raises(KafkaSendError):
+        await producer.asend(STEPS, a_step())
+    with pytest.raises(ProducerBrokenError):
+        producer.close()
+    assert len(read_all(kafka, STEPS)) == 1
 
 
 def test_what_cannot_be_read_is_buried_and_costs_its_neighbours_nothing(kafka: KafkaSettings) -> None:
