@@ -31,6 +31,16 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     arrival_ms: int
 
 
+class Decided(msgspec.Struct, frozen=True, kw_only=True):
+    """A step that is ready by itself, with what its sample holds."""
+
+    step_id: str
+    reward: float
+    reward_ids: tuple[str, ...]
+    version: int | None = None  # newest policy then, where that matters
+    excluded_by: str | None = None  # the reviewer who took it out
+
+
 class TrajectoryState(State, frozen=True, kw_only=True):
     """What is known of a trajectory; its steps' records are kept beside it."""
 
@@ -57,6 +67,9 @@ class TrajectoryState(State, frozen=True, kw_only=True):
     scored_ids: tuple[str, ...] = ()  # rewards that processors gave, kept whole beside it
     ended_by: str | None = None
     ended_arrival_ms: int = 0
+    asked_ms: int = 0  # when reward processors were first asked about the whole of it
+    decided: tuple[Decided, ...] = ()  # steps that were ready one by one
+    sampled: int = 0  # how many of those were put out
     told_ids: tuple[str, ...] = ()  # steps that were put out to train
     amending: tuple[Feedback, ...] = ()  # what came between the decision to close it and its being put out
     late_ids: tuple[str, ...] = ()  # steps that came after it was closed

@@ -9,6 +9,7 @@ from clawstream.processors.amending import amended
 from clawstream.processors.assembly import TrajectoryState
 from clawstream.processors.ending import lacks
 from clawstream.processors.joins.curation import excluded
+from clawstream.processors.live import left_over
 from clawstream.processors.output import Output, rejection
 from clawstream.processors.sequences import Resolved, resolve
 from clawstream.processors.settings import ProcessorsSettings
@@ -24,12 +25,13 @@ def close(
 ) -> tuple[TrajectoryState, list[Output]]:
     """Close ``state`` as was decided; its steps in log order are ``steps``, its whole rewards ``rewards``."""
     channel = state.channel or (steps[0].channel if steps else "train")
+    live = settings.ready == "step"
     steps = _curated(state, [replace(step, channel=channel) for step in steps])
     resolved = resolve(steps)
-    unusable = _unusable(state, settings) or _too_large(state, resolved, settings.max_trajectory_bytes)
-    if unusable:
+    unusable = None if live else _unusable(state, settings) or _too_large(state, resolved, settings)
+    if unusable or live:
         resolved = Resolved()
-    outputs = [rejection(step, *unusable) for step in steps] if unusable else []
+    outputs = left_over(state, steps) if live else [rejection(step, *unusable) for step in steps if unusable]
     outputs += [rejection(refusal.step, refusal.reason, refusal.detail) for refusal in resolved.refusals]
     trajectory = Trajectory(
         trajectory_id=state.trajectory_id,
@@ -57,6 +59,8 @@ def close(
         rewards=(),
         feedback_ids=(),
         finished_at=(),
+        decided=(),
+        sampled=0,
         metadata_json=None,
     )
     for feedback in state.amending:
@@ -83,7 +87,8 @@ def _unusable(state: TrajectoryState, settings: ProcessorsSettings) -> tuple[str
     return lacks(state, settings)
 
 
-def _too_large(state: TrajectoryState, resolved: Resolved, max_bytes: int) -> tuple[str, str] | None:
+def _too_large(state: TrajectoryState, resolved: Resolved, settings: ProcessorsSettings) -> tuple[str, str] | None:
+    max_bytes = settings.max_trajectory_bytes
     size = sum(len(sequence.tokens) + len(sequence.logprobs) for sequence in resolved.sequences)
     size += len(state.metadata_json or "")
     if size <= max_bytes:

@@ -56,18 +56,37 @@ def closing_reason(
     over = ending(state, now_ms, settled_ms, settings)
     if over is None:
         return None
-    if over.reason == "aborted" or now_ms >= over.since_ms + 1000 * settings.reward_deadline_seconds:
+    if over.reason == "aborted":
+        return over.reason
+    deadline_ms = round(1000 * settings.reward_deadline_seconds)
+    if scorers and (jobs.of_steps(state, scorers) or jobs.of_whole(state, scorers, over.reason)):
+        asked_ms = state.asked_ms if state.asked_ms >= over.since_ms else now_ms  # a worker that was down asks later
+        return over.reason if now_ms >= asked_ms + deadline_ms else None
+    if now_ms >= over.since_ms + deadline_ms:
         return over.reason
     has_gap = bool(state.missing_ids) and now_ms < over.since_ms + 1000 * settings.gap_seconds
-    return None if has_gap or _waits(state, over, settings, scorers) else over.reason
+    return None if has_gap or _waits(state, over, settings) else over.reason
 
 
-def _waits(state: TrajectoryState, over: Ending, settings: ProcessorsSettings, scorers: Sequence[Scorer]) -> bool:
-    """Is something still to come that it could wait for?"""
-    if jobs.of_steps(state, scorers) or jobs.of_whole(state, scorers, over.reason):
-        return True
+def look_again_ms(state: TrajectoryState, now_ms: int, settled_ms: int, settings: ProcessorsSettings) -> int:
+    """When it may be over, or need not be waited for any more, unless it changes before."""
+    over = ending(state, now_ms, settled_ms, settings)
+    if over is not None:
+        waits = (settings.gap_seconds, settings.reward_deadline_seconds)
+        later = [start + round(1000 * seconds) for seconds in waits for start in (over.since_ms, state.asked_ms)]
+        return min((moment for moment in later if moment > now_ms), default=now_ms)
+    if state.ended_by is not None or state.observed:
+        return now_ms
+    idle = state.last_arrival_ms + round(1000 * settings.idle_seconds)
+    return max(now_ms, min(idle, state.first_arrival_ms + round(1000 * settings.max_age_seconds)))
+
+
+def _waits(state: TrajectoryState, over: Ending, settings: ProcessorsSettings) -> bool:
+    """May others still say something that it could wait for?"""
     if settings.require_review and not is_reviewed(state.curations):
         return True
+    if settings.ready == "step":
+        return False
     if settings.required_sources:
         said = {reward.source for reward in state.rewards if reward.kind == "outcome"}
         return any(source not in said for source in settings.required_sources)

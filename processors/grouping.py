@@ -11,6 +11,7 @@ from statistics import fmean, stdev
 
 import msgspec
 
+from clawstream.processors import filters
 from clawstream.processors.joins.combining import combined, values
 from clawstream.processors.output import Output, rejections
 from clawstream.processors.sequences import without
@@ -39,7 +40,7 @@ def on_trajectory(
     state: GroupState | None, trajectory: Trajectory, now_ms: int, settings: ProcessorsSettings
 ) -> tuple[GroupState, list[Output]]:
     """Take a member that arrived at ``now_ms``; the steps of one whose group is closed are rejected."""
-    size = trajectory.group_size or settings.group_size
+    size = 1 if settings.ready == "trajectory" else trajectory.group_size or settings.group_size
     state = state or GroupState(group_id=trajectory.group_id, first_arrival_ms=now_ms, expected_size=size)
     name = member_name(trajectory)
     if name in state.member_names or name in state.late_names or trajectory.amends:
@@ -101,12 +102,21 @@ def close(
         kept, rejected = without_excluded(member)
         left.append(kept)
         outputs += rejected
-    rewarded = [
-        (member, reward) for member in left if member.step_ids and (reward := _reward(member, settings)) is not None
-    ]
+    rewarded = list[tuple[Trajectory, float]]()
+    for member in left:
+        reward = _reward(member, settings) if member.step_ids else None
+        if reward is None:
+            continue
+        if refused := filters.refused(member.sequences, reward, state.version, settings):
+            outputs += rejections(member, *refused)
+        else:
+            rewarded.append((member, reward))
+    left = [member for member, _ in rewarded]
     if len(rewarded) < min(2, state.expected_size):
         detail = f"{len(rewarded)} of its group's {state.expected_size} members have a reward, at least 2 are needed"
         outputs += [output for member in left for output in rejections(member, "group_too_small", detail)]
+    elif equal := filters.all_equal([reward for _, reward in rewarded], settings):
+        outputs += [output for member in left for output in rejections(member, *equal)]
     else:
         statistics = _statistics([reward for _, reward in rewarded], state.expected_size, state.closed_by or "complete")
         outputs += [Output(SAMPLES, _sample(member, reward, statistics)) for member, reward in rewarded]

@@ -11,6 +11,7 @@ from typing import Any
 
 from clawstream.processors.assembly import Event, TrajectoryState
 from clawstream.processors.grouping import GroupState
+from clawstream.processors.jobs import Job
 from clawstream.processors.output import Output
 from clawstream.processors.rewards.scorer import Scorer
 from clawstream.processors.scoring import scored
@@ -81,7 +82,10 @@ class _Pipeline:
 
     async def tick(self, now_ms: int) -> None:
         """All that is due at ``now_ms``."""
-        await self._score(now_ms)
+        self._trajectories.decide(now_ms, lambda _: now_ms)
+        while jobs := self._trajectories.take_jobs():
+            await self._score(jobs, now_ms)
+            self._trajectories.decide(now_ms, lambda _: now_ms)
         for stage in (self._trajectories, self._groups):
             stage.decide(now_ms, lambda _: now_ms)
             due = stage.due(lambda _: now_ms)
@@ -106,9 +110,8 @@ class _Pipeline:
             await self.tick(now_ms)
             await self.tick(now_ms)
 
-    async def _score(self, now_ms: int) -> None:
+    async def _score(self, jobs: list[tuple[bytes, Job]], now_ms: int) -> None:
         """Reward processors look at what is new."""
-        jobs = self._trajectories.jobs(now_ms, lambda _: now_ms)
         subjects = ((key, job, self._trajectories.subject(key, job)) for key, job in jobs)
         limits = {job.scorer.name: asyncio.Semaphore(job.scorer.concurrency) for _, job in jobs}
 

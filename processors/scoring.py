@@ -16,12 +16,12 @@ import msgspec
 from clawstream.processors.jobs import Job
 from clawstream.processors.joins.combining import is_number
 from clawstream.processors.metrics import SCORE_SECONDS, SCORED, SCORING
-from clawstream.processors.rewards.scorer import Scorer, TryAgainError
+from clawstream.processors.rewards.retrying import patiently
+from clawstream.processors.rewards.scorer import Scorer, UnscoredError
 from clawstream.processors.rewards.subjects import Subject
 from clawstream.schemas import Reward
 
 _log = logging.getLogger(__name__)
-_FIRST_PAUSE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,32 +95,21 @@ async def scored(key: bytes, job: Job, subject: Subject) -> Scored:
     scorer, began = job.scorer, time.perf_counter()
     reward, failure = subject.reward(None), None
     try:
-        reward = _as_reward(await _patiently(scorer, subject), subject)
+        given = await patiently(lambda: scorer.score(subject), scorer.tries, scorer.timeout_seconds)
+        reward = _as_reward(given, subject)
+    except UnscoredError as error:
+        failure = f"{scorer.name} failed: {error}"
+        reward = msgspec.structs.replace(error.reward, value=None, unscored=failure)
     except Exception as error:  # a user's code may raise anything, and it must cost this one item
         failure = f"{scorer.name} failed: {type(error).__name__}: {error}"
         reward = subject.reward(None, unscored=failure)
+    if failure:
         _log.warning("no reward for %s: %s", job.step_id or subject.trajectory_id, failure)
     outcome = "failed" if failure else "unscored" if reward.value is None else "scored"
     SCORED.labels(scorer.name, outcome).inc()
     SCORE_SECONDS.labels(scorer.name).observe(time.perf_counter() - began)
     named = msgspec.structs.replace(reward, reward_id=job.reward_id, source=scorer.name)
     return Scored(key=key, reward=named, failure=failure)
-
-
-async def _patiently(scorer: Scorer, subject: Subject) -> Reward | float | None:
-    """Time-outs and what may pass are tried again, with pauses that double."""
-    for attempt in range(1, scorer.tries + 1):
-        try:
-            async with asyncio.timeout(scorer.timeout_seconds):
-                return await scorer.score(subject)
-        except TimeoutError:
-            if attempt == scorer.tries:
-                raise TimeoutError(f"no answer within {scorer.timeout_seconds:g} s, {attempt} times") from None
-        except TryAgainError:
-            if attempt == scorer.tries:
-                raise
-        await asyncio.sleep(_FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
-    raise AssertionError("tries is at least 1")
 
 
 def _as_reward(given: object, subject: Subject) -> Reward:

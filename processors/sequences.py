@@ -61,7 +61,7 @@ class _Node:
 def resolve(steps: list[Step]) -> Resolved:
     """Lay out ``steps`` (in log order) as sequences."""
     resolved, nodes = Resolved(), dict[str, _Node]()
-    for step in steps:
+    for step in in_order(steps):
         node = _place(step, nodes)
         if isinstance(node, Refusal):
             resolved.refusals.append(node)
@@ -79,6 +79,18 @@ def resolve(steps: list[Step]) -> Resolved:
         if step_id not in continued:
             _add_sequence(_chain(nodes, step_id), trainable, resolved)
     return resolved
+
+
+def in_order(steps: list[Step]) -> list[Step]:
+    """``steps`` as they are, but none before the step that it goes on from, which may have come late."""
+    by_id, placed = {step.step_id: step for step in steps}, dict[str, Step]()
+    for step in steps:
+        ahead, at = [step], step.prompt_prefix
+        while at is not None and at.step_id in by_id and at.step_id not in placed and by_id[at.step_id] not in ahead:
+            ahead.append(by_id[at.step_id])
+            at = ahead[-1].prompt_prefix
+        placed.update((one.step_id, one) for one in reversed(ahead))
+    return list(placed.values())
 
 
 def without(sequence: Sequence, step_ids: Collection[str]) -> Sequence:

@@ -1,17 +1,27 @@
 """Settings of the processors."""
 
 from functools import cached_property
+from typing import Any, Literal
 
+import msgspec
 from pydantic import Field, field_validator
 
 from clawstream.processors.joins.combining import Rule
+from clawstream.processors.rewards.settings import ProcessorSettings
 from clawstream.streams.settings import Section
+
+Ready = Literal["step", "trajectory", "group"]
+Late = Literal["amend", "reject"]
 
 
 class ProcessorsSettings(Section):
     """When trajectories and groups close."""
 
     section = "processors"
+    ready: Ready = Field(
+        default="group",
+        description="what is ready together: a group, each trajectory, or each step as soon as it is judged",
+    )
     group_size: int = Field(default=1, ge=1, description="rollouts of a group, unless its trajectories say otherwise")
     group_deadline_seconds: float = Field(default=600.0, gt=0, description="age at which an incomplete group closes")
     idle_seconds: float = Field(default=300.0, gt=0, description="silence after which a trajectory closes")
@@ -21,6 +31,18 @@ class ProcessorsSettings(Section):
     )
     memory_seconds: float = Field(
         default=3600.0, gt=0, description="how long closed trajectories and groups are remembered, for late events"
+    )
+    late: Late = Field(
+        default="amend", description="a reward or review after closing: amend while the group is open, or reject"
+    )
+    min_response_tokens: int = Field(default=0, ge=0, description="fewer sampled tokens do not train")
+    max_response_tokens: int = Field(default=0, ge=0, description="more sampled tokens do not train; 0: any number")
+    drop_equal_groups: bool = Field(
+        default=False, description="whether groups whose rewards are all equal are left out"
+    )
+    drop_neutral: bool = Field(default=False, description="whether what has the reward 0 is left out")
+    max_policy_lag: int = Field(
+        default=-1, ge=-1, description="versions by which what trains may be behind the newest; -1: any number"
     )
     reward_rule: Rule = Field(
         default="sum", description="how a trajectory's rewards from several sources become one: sum, mean, min or max"
@@ -35,6 +57,9 @@ class ProcessorsSettings(Section):
     gap_seconds: float = Field(
         default=10.0, ge=0, description="how long an ended trajectory waits for a step that others continue"
     )
+    rewards: list[ProcessorSettings] = Field(
+        default=[], description="reward processors, as [[processors.rewards]] tables; as a flag, a JSON array of them"
+    )
     include: str = Field(
         default="", description="comma-separated files or modules with reward processors, such as my_rewards.py"
     )
@@ -44,6 +69,11 @@ class ProcessorsSettings(Section):
     tick_seconds: float = Field(default=0.1, gt=0, description="how often closing is looked at")
     batch_records: int = Field(default=200, ge=1, description="most records handled at once")
     metrics_port: int = Field(default=0, ge=0, le=65535, description="port of /metrics; 0: none")
+
+    @field_validator("rewards", mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return msgspec.json.decode(value) if isinstance(value, str) else value
 
     @field_validator("reward_weights")
     @classmethod

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from clawstream.processors.agenda import Agenda
 from clawstream.schemas import Record, decode
 
 S = TypeVar("S", bound="State")
@@ -34,6 +35,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     closed_ms: int | None = None  # when it was decided to close it; None while it is open
     closed_by: str | None = None  # why
     put_out: bool = False  # has what follows from closing it reached Kafka?
+    version: int | None = None  # newest policy when it was decided to close it, where that matters
 
     @property
     def more_names(self) -> tuple[str, ...]:
@@ -60,12 +62,16 @@ class Kept(Generic[S, R]):
         self._decoder = msgspec.msgpack.Decoder(state_type)
         self._encoder = msgspec.msgpack.Encoder()
         self._open: dict[bytes, S] = {}
+        self._unwritten: set[bytes] = set()  # open ones whose newest state is not in the table yet
+        self.agenda = Agenda()
         self._closed: deque[tuple[int, bytes]] = deque()  # when, and its key
 
     def forget_index(self) -> None:
         """The tables are about to change."""
         self._open.clear()
+        self._unwritten.clear()
         self._closed.clear()
+        self.agenda.clear()
 
     def index(self) -> None:
         """The tables have changed."""
@@ -77,6 +83,7 @@ class Kept(Generic[S, R]):
                 closed.append((state.closed_ms or 0, key))
             else:
                 self._open[key] = state
+                self.agenda.touch(key)
         self._closed.extend(sorted(closed))
 
     def get(self, key: bytes) -> S | None:
@@ -87,12 +94,31 @@ class Kept(Generic[S, R]):
         return None if packed is None else self._decoder.decode(packed)
 
     def put(self, key: bytes, state: S) -> None:
-        """Keep ``state``."""
-        self._states[key] = self._encoder.encode(state)
+        """Keep ``state``: in the table at the next ``flush``."""
         if not state.put_out:
             self._open[key] = state
-        elif self._open.pop(key, None) is not None:
+            self._unwritten.add(key)
+            self.agenda.touch(key)
+            return
+        self._unwritten.discard(key)
+        self._states[key] = self._encoder.encode(state)
+        if self._open.pop(key, None) is not None:
             self.remember(key, state)
+
+    def flush(self) -> None:
+        """Write states that have changed into the table, each once."""
+        for key in self._unwritten:
+            self._states[key] = self._encoder.encode(self._open[key])
+        self._unwritten.clear()
+
+    def open_state(self, key: bytes) -> S | None:
+        """The state of ``key`` while it is not put out."""
+        return self._open.get(key)
+
+    @property
+    def open_count(self) -> int:
+        """States that are not put out."""
+        return len(self._open)
 
     def open_items(self) -> list[tuple[bytes, S]]:
         """Every state that is not put out."""

@@ -7,7 +7,6 @@ by id. Faust's own ``exactly_once`` is not used: it does not cover topics that t
 """
 
 import asyncio
-import functools
 import logging
 import time
 from collections.abc import Sequence
@@ -16,28 +15,27 @@ from typing import Any
 
 from clawstream.processors.app import RAW, TP, PartitionedTable, make_app
 from clawstream.processors.assembly import TrajectoryState
-from clawstream.processors.fences import Fences
 from clawstream.processors.grouping import GroupState
 from clawstream.processors.metrics import OPEN, REMEMBERED
 from clawstream.processors.pending import Pending
+from clawstream.processors.positions import Positions
 from clawstream.processors.rewards.scorer import Scorer
 from clawstream.processors.scoring import Scored, Scoring
 from clawstream.processors.sending import Change, Sender
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.processors.stages import Due, Groups, Trajectories
 from clawstream.processors.tables import Kept, owner_of
+from clawstream.processors.versions import NewestVersion
 from clawstream.schemas import CodecError, Feedback, Record, Step, Trajectory, decode, encode
 from clawstream.streams.dead import DeadLetters, Letter
-from clawstream.streams.lag import LagReader
 from clawstream.streams.metrics import RECORDS_CONSUMED
 from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.shutdown import or_exit
-from clawstream.topics import FEEDBACK, REWARDS, STEPS, TRAJECTORIES, Topic, partition_of
+from clawstream.topics import FEEDBACK, REWARDS, STEPS, TRAJECTORIES, Topic
 
 _log = logging.getLogger(__name__)
 APP_ID = "processors"
-_REMEMBERED_KEYS = 100_000
 _BATCH_SECONDS = 0.01
 _SOURCES = (STEPS, FEEDBACK, TRAJECTORIES)
 
@@ -55,20 +53,17 @@ class Worker:
     ) -> None:
         self._settings, self._kafka = settings, kafka
         self._sender, self._dead = Sender(producer), DeadLetters(kafka, producer, APP_ID)
-        self._lags = LagReader(kafka)
-        self._partitions = self._lags.partition_count(_SOURCES)
-        self.app = make_app(APP_ID, kafka, self._partitions, folder)
+        self._positions = Positions(kafka, APP_ID, _SOURCES)
+        self.app = make_app(APP_ID, kafka, self._positions.partitions, folder)
         self._tables = [self._table(name) for name in ("trajectories", "steps", "groups", "members")]
         trajectories, steps, groups, members = self._tables
         self._trajectories = Trajectories(Kept(trajectories, steps, TrajectoryState, Step), settings, scorers)
+        self._newest = NewestVersion(kafka) if settings.max_policy_lag >= 0 else None
         self._scoring = Scoring(self._trajectories.subject)
         self._groups = Groups(Kept(groups, members, GroupState, Trajectory), settings)
-        self._fences: dict[str, Fences] = {topic.name: Fences() for topic in _SOURCES}
-        self._partition_of = functools.lru_cache(_REMEMBERED_KEYS)(lambda key: partition_of(key, self._partitions))
         self._waiting: asyncio.Queue[tuple[Topic[Any], Any]] = asyncio.Queue(2 * settings.batch_records)
         self._one_at_a_time = asyncio.Lock()
         self._indexed = False
-        self._owned: frozenset[tuple[str, int]] = frozenset()  # topic and partition
         for topic in _SOURCES:
             source = self.app.topic(kafka.name(topic.name), **RAW)
             self.app.agent(source, name=f"take-{topic.name}")(self._agent(topic))
@@ -83,7 +78,7 @@ class Worker:
         table = PartitionedTable(
             self.app,
             name=name,
-            partitions=self._partitions,
+            partitions=self._positions.partitions,
             key_type=bytes,
             value_type=bytes,
             extra_topic_configs={"max.message.bytes": str(2 * self._kafka.max_record_bytes)},
@@ -122,7 +117,7 @@ class Worker:
         outputs = []
         for scored in batch:
             self._scoring.finished(scored.reward.reward_id)
-            if not self._indexed or self._settled(owner_of(scored.key), STEPS, FEEDBACK) is None:
+            if not self._indexed or self._positions.settled_ms(owner_of(scored.key), (STEPS, FEEDBACK)) is None:
                 continue  # whoever has the partition now asks again
             outputs += self._trajectories.on_score(scored.key, scored.reward).outputs
             if scored.failure is not None:
@@ -142,7 +137,7 @@ class Worker:
         pending = Pending(self._sender.outputs)
         for topic, event in events:
             message = event.message
-            self._fences[topic.name].expect(message.partition, message.offset)
+            self._positions.expect(topic, message)
             try:
                 record, owner = self._read(topic, message)
             except CodecError as error:
@@ -159,13 +154,13 @@ class Worker:
         for topic, event in events:
             if self._is_ours(event):
                 event.ack()
-                self._fences[topic.name].took(event.message.partition, event.message.offset)
+                self._positions.took(topic, event.message)
 
     def _read(self, topic: Topic[Any], message: Any) -> tuple[Record, bytes]:
         """The record and its topic's key. Raises ``CodecError`` also when that key lies in another partition."""
         record = decode(message.value, topic.record)
         owner = topic.key(record).encode()
-        if (home := self._partition_of(owner)) != message.partition:
+        if (home := self._positions.partition_of(owner)) != message.partition:
             raise CodecError(f"its key {owner.decode()!a:.80} belongs to partition {home}, not {message.partition}")
         return record, owner
 
@@ -185,24 +180,26 @@ class Worker:
         if self.app.rebalancing or self.app.tables.recovery.in_recovery:
             return
         if not self._indexed:
-            self._index()
-            await self._sender.outputs(self._trajectories.unsent())
-        if not any(stage.kept.open_items() for stage in (self._trajectories, self._groups)):
+            async with self._one_at_a_time:  # what a batch has changed is in the tables then
+                self._index()
+                await self._sender.outputs(self._trajectories.unsent())
+        if not any(stage.kept.open_count for stage in (self._trajectories, self._groups)):
             return
-        await self._observe_ends()
+        await self._positions.observe_ends(_now_ms())
         async with self._one_at_a_time:
             if not self._indexed:
                 return  # partitions were assigned anew meanwhile
             now_ms = _now_ms()
-            for key, job in self._trajectories.jobs(now_ms, lambda owner: self._settled(owner, STEPS, FEEDBACK)):
-                self._scoring.want(key, job)
             await self._close_due("trajectories", self._trajectories, now_ms, STEPS, FEEDBACK)
             await self._close_due("groups", self._groups, now_ms, TRAJECTORIES)
+        for key, job in self._trajectories.take_jobs():
+            self._scoring.want(key, job)
 
     async def _close_due(self, what: str, stage: Trajectories | Groups, now_ms: int, *topics: Topic[Any]) -> None:
         def settled(owner: bytes) -> int | None:
-            return self._settled(owner, *topics)
+            return self._positions.settled_ms(owner, topics)
 
+        stage.newest_version = self._newest.value if self._newest else None
         stage.decide(now_ms, settled)
         await self._acknowledged()
         due = stage.due(settled)
@@ -212,7 +209,7 @@ class Worker:
         due.clean_up()
         stage.forget_old(now_ms - round(1000 * self._settings.memory_seconds), settled)
         await self._acknowledged()
-        OPEN.labels(what).set(len(stage.kept.open_items()))
+        OPEN.labels(what).set(stage.kept.open_count)
         REMEMBERED.labels(what).set(stage.kept.closed_count)
 
     def _index(self) -> None:
@@ -221,53 +218,36 @@ class Worker:
         for stage in (self._trajectories, self._groups):
             stage.kept.index()
 
-    def _settled(self, owner: bytes, *topics: Topic[Any]) -> int | None:
-        """Up to when ``owner``'s events have been taken from ``topics``; None when its partition is not ours."""
-        partition = self._partition_of(owner)
-        if any((topic.name, partition) not in self._owned for topic in topics):
-            return None
-        return min(self._fences[topic.name].settled_ms(partition) for topic in topics)
-
-    async def _observe_ends(self) -> None:
-        """Set and pass fences. Asks Kafka itself: the consumer's own idea of an end is as old as its last fetch."""
-        now_ms = _now_ms()
-        ends = await asyncio.to_thread(self._lags.ends, _SOURCES)
-        for name, fences in self._fences.items():
-            fences.observe(ends[name], now_ms)
-
     async def _revoked(self, *_: Any, **__: Any) -> None:
         """Let go of partitions only when nothing is in progress; what waits is read again by whoever is next."""
         while not self._waiting.empty():
             self._waiting.get_nowait()
         self._scoring.forget()
         async with self._one_at_a_time:
-            self._owned, self._indexed = frozenset(), False
+            self._positions.let_go()
+            self._indexed = False
 
     async def _assigned(self, _: Any, assigned: set[TP], **__: Any) -> None:
         self._indexed = False
         self._scoring.forget()
         for stage in (self._trajectories, self._groups):
             stage.kept.forget_index()
-        names = {self._kafka.name(topic.name): topic.name for topic in _SOURCES}
-        self._owned = frozenset((names[tp.topic], tp.partition) for tp in assigned if tp.topic in names)
-        for fences in self._fences.values():
-            fences.start({})
+        self._positions.assign(assigned)
 
     async def _ready(self, *_: Any, **__: Any) -> None:
-        """Go on after what was taken before, by whom ever. Faust does not go back where nothing was committed yet."""
-        starts = await asyncio.to_thread(self._lags.starts, APP_ID, _SOURCES)
-        for name, fences in self._fences.items():
-            fences.start(starts[name])
-        for name, partition in self._owned:
-            await self.app.consumer.seek(TP(self._kafka.name(name), partition), starts[name][partition])
+        await self._positions.start(self.app.consumer)
 
     async def _acknowledged(self) -> None:
         """Return once every table change so far is acknowledged."""
+        for stage in (self._trajectories, self._groups):
+            stage.kept.flush()
         changes: list[tuple[str, Change]] = []
         for table in self._tables:
             changed, table.changed = table.changed, {}
             name = table.changelog_topic.get_topic_name()
-            changes += [(name, (self._partition_of(owner_of(key)), key, value)) for key, value in changed.items()]
+            changes += [
+                (name, (self._positions.partition_of(owner_of(key)), key, value)) for key, value in changed.items()
+            ]
         await self._sender.changes(changes)
 
 

@@ -18,7 +18,7 @@ from clawstream.schemas import (
     UpdateReport,
     WeightVersion,
 )
-from clawstream.topics.topic import DAY_MS, Topic
+from clawstream.topics.topic import DAY_MS, FOR_EVER_MS, Topic
 
 STEPS = Topic(
     name="steps",
@@ -49,7 +49,7 @@ REWARDS = Topic(
     record=Reward,
     key=lambda reward: reward.trajectory_id,
     writer="processors",
-    retention_ms=30 * DAY_MS,
+    retention_ms=FOR_EVER_MS,  # a judge's raw votes cannot be had again
     scaled=True,
 )
 TRAJECTORIES = Topic(

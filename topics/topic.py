@@ -10,6 +10,7 @@ R = TypeVar("R", bound=Record)
 Writer = Literal["gateway", "processors", "trainer", "rollout"]
 
 DAY_MS = 24 * 3600 * 1000
+FOR_EVER_MS = -1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from clawstream.processors.sequences import in_order
 from clawstream.schemas import NextState, Reward, RewardKind, Step, Vote
 
 Message = dict[str, Any]
@@ -69,6 +70,7 @@ class Turn(Subject):
     step: Step
     messages: list[Message] = field(repr=False)  # the conversation up to the answer
     prompt_tokens: bytes = field(repr=False, default=b"")  # all of the prompt, packed
+    tools: list[Any] = field(repr=False, default_factory=list)  # that the model could call
 
     @property
     def step_id(self) -> str | None:
@@ -152,7 +154,7 @@ def turns_of(steps: Sequence[Step], metadata_json: str | None) -> dict[str, Turn
     """The turns of a trajectory's ``steps`` (in log order), by step. What a step continues must be among them, else
     its conversation begins with its own messages."""
     metadata, turns = read_metadata(metadata_json), dict[str, Turn]()
-    for step in steps:
+    for step in in_order(list(steps)):
         before = turns.get(step.prompt_prefix.step_id) if step.prompt_prefix else None
         messages = [message for message in _array(step.new_messages_json) if isinstance(message, dict)]
         turns[step.step_id] = Turn(
@@ -165,6 +167,7 @@ def turns_of(steps: Sequence[Step], metadata_json: str | None) -> dict[str, Turn
             prompt_tokens=before.prompt_tokens + before.step.response_tokens + step.prompt_tokens
             if before
             else step.prompt_tokens,
+            tools=before.tools if before and step.tools_json is None else _array(step.tools_json),
         )
     return turns
 

@@ -16,7 +16,10 @@ class Groups(Stage[GroupState, Trajectory]):
 
     def on_trajectory(self, trajectory: Trajectory, raw: bytes, now_ms: int) -> Due:
         """Take a closed trajectory."""
-        key = key_of(trajectory.group_id, trajectory.tenant, trajectory.channel)
+        if self._settings.ready == "step":
+            return Due()  # its steps were ready one by one
+        alone = [trajectory.trajectory_id] if self._settings.ready == "trajectory" else []
+        key = key_of(trajectory.group_id, trajectory.tenant, trajectory.channel, *alone)
         before = self.kept.get(key)
         if trajectory.amends:
             return self._amended(key, before, trajectory)
@@ -36,6 +39,10 @@ class Groups(Stage[GroupState, Trajectory]):
     def closing_reason(self, state: GroupState, now_ms: int, settled_ms: int) -> str | None:
         """As in ``grouping``."""
         return grouping.closing_reason(state, now_ms, settled_ms, self._settings)
+
+    def look_again_ms(self, state: GroupState, now_ms: int, _settled_ms: int) -> int:
+        """Its deadline."""
+        return max(now_ms, state.first_arrival_ms + round(1000 * self._settings.group_deadline_seconds))
 
     def close(self, key: bytes, state: GroupState, records: list[Trajectory]) -> tuple[GroupState, list[Output]]:  # noqa: ARG002
         """As in ``grouping``."""

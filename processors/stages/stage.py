@@ -46,6 +46,8 @@ class Stage(ABC, Generic[S, R]):
 
     def __init__(self, kept: Kept[S, R], settings: ProcessorsSettings) -> None:
         self.kept, self._settings = kept, settings
+        self.newest_version: int | None = None  # of the policy, as far as it is known and matters
+        self._ripe: dict[bytes, None] = {}  # those of which something is to be put out
 
     @abstractmethod
     def closing_reason(self, state: S, now_ms: int, settled_ms: int) -> str | None:
@@ -55,23 +57,49 @@ class Stage(ABC, Generic[S, R]):
     def close(self, key: bytes, state: S, records: list[R]) -> tuple[S, list[Output]]:
         """What follows from closing it, as was decided: the state to remember, and what is put out."""
 
+    @abstractmethod
+    def look_again_ms(self, state: S, now_ms: int, settled_ms: int) -> int:
+        """When something may be due of what is not closed now, unless it changes before."""
+
     def decide(self, now_ms: int, settled: Settled) -> None:
-        """Close what is to be closed now."""
-        for key, state in self.kept.open_items():
-            settled_ms = settled(owner_of(key))
-            if settled_ms is not None and (closed_by := self.closing_reason(state, now_ms, settled_ms)):
-                self.kept.put(key, replace(state, closed_ms=now_ms, closed_by=closed_by))
+        """Close what is to be closed now, of what has changed or has a deadline."""
+        for key in self.kept.agenda.take(now_ms):
+            state, settled_ms = self.kept.open_state(key), settled(owner_of(key))
+            if state is None or settled_ms is None:
+                continue
+            if state.closed_ms is None:
+                state = self._looked_at(key, state, now_ms, settled_ms)
+            if state.closed_ms is None and (closed_by := self.closing_reason(state, now_ms, settled_ms)):
+                state = replace(state, closed_ms=now_ms, closed_by=closed_by, version=self.newest_version)
+                self.kept.put(key, state)
+            if state.closed_ms is not None:
+                self._ripe[key] = None
+            else:
+                self.kept.agenda.look_at(key, self.look_again_ms(state, now_ms, settled_ms))
+
+    def _looked_at(self, _key: bytes, state: S, _now_ms: int, _settled_ms: int) -> S:
+        """What else is to be decided of an open state."""
+        return state
 
     def due(self, settled: Settled) -> Due:
         """What follows from what is closed and not put out."""
-        due = Due()
-        for key, state in self.kept.open_items():
-            if state.closed_ms is not None and settled(owner_of(key)) is not None:
-                closed, outputs = self.close(key, state, self.kept.payloads(key, state.names))
-                due.outputs += outputs
-                due.keep.append(partial(self.kept.put, key, closed))
-                due.drop.append(partial(self.kept.drop_payloads, key, state.names + state.more_names))
+        due, ripe = Due(), self._ripe
+        self._ripe = {}
+        for key in ripe:
+            state = self.kept.open_state(key)
+            if state is None or settled(owner_of(key)) is None:
+                continue
+            if state.closed_ms is None:
+                self._put_out_open(key, state, due, settled)
+                continue
+            closed, outputs = self.close(key, state, self.kept.payloads(key, state.names))
+            due.outputs += outputs
+            due.keep.append(partial(self.kept.put, key, closed))
+            due.drop.append(partial(self.kept.drop_payloads, key, state.names + state.more_names))
         return due
+
+    def _put_out_open(self, key: bytes, state: S, due: Due, settled: Settled) -> None:
+        """What follows from a state that stays open."""
 
     def forget_old(self, moment_ms: int, settled: Settled) -> None:
         """Forget what was closed before ``moment_ms``, unless events from before that moment may still come."""

@@ -5,7 +5,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from clawstream.processors import amending, assembly, closing, ending, jobs
+from clawstream.processors import amending, assembly, closing, ending, jobs, live
 from clawstream.processors.assembly import TrajectoryState, next_state_name, score_name
 from clawstream.processors.jobs import Job
 from clawstream.processors.joins.next_states import reply
@@ -27,6 +27,7 @@ class Trajectories(Stage[TrajectoryState, Step]):
     ) -> None:
         super().__init__(kept, settings)
         self._scorers = scorers
+        self._jobs: list[tuple[bytes, Job]] = []
         self._keeps_next_states = any(scorer.over == "next_state" for scorer in scorers)
 
     def on_step(self, step: Step, raw: bytes, now_ms: int) -> Due:
@@ -47,7 +48,7 @@ class Trajectories(Stage[TrajectoryState, Step]):
         after, outputs = assembly.on_feedback(before, feedback, now_ms)
         if after is before:
             return Due()
-        if after.closed_ms is not None:
+        if after.closed_ms is not None and self._settings.late == "amend":
             after, amendments = amending.amended(after, feedback)
             outputs = [*outputs, *amendments]
         due = Due(outputs=outputs)
@@ -61,7 +62,8 @@ class Trajectories(Stage[TrajectoryState, Step]):
         if before is None:
             return Due()
         if before.closed_ms is not None:
-            return Due(outputs=amending.scored_late(before, reward))
+            amends = self._settings.late == "amend"
+            return Due(outputs=amending.scored_late(before, reward) if amends else [Output(REWARDS, reward)])
         after, outputs = assembly.on_score(before, reward)
         if after is not before:
             self.kept.put_payload(key, score_name(reward.reward_id), encode(reward))
@@ -73,19 +75,10 @@ class Trajectories(Stage[TrajectoryState, Step]):
         kept = (self._scores(key, state) for key, state in self.kept.open_items())
         return [Output(REWARDS, reward) for rewards in kept for reward in rewards.values()]
 
-    def jobs(self, now_ms: int, settled: Settled) -> list[tuple[bytes, Job]]:
-        """What reward processors have still to look at."""
-        found = list[tuple[bytes, Job]]()
-        for key, state in self.kept.open_items() if self._scorers else ():
-            settled_ms = settled(owner_of(key))
-            if settled_ms is None or state.closed_ms is not None:
-                continue
-            wanted = jobs.of_steps(state, self._scorers)
-            over = ending.ending(state, now_ms, settled_ms, self._settings)
-            if over is not None and over.reason != "aborted":
-                wanted += jobs.of_whole(state, self._scorers, over.reason)
-            found += [(key, job) for job in wanted]
-        return found
+    def take_jobs(self) -> list[tuple[bytes, Job]]:
+        """What reward processors have still to look at, of what ``decide`` has looked at."""
+        jobs, self._jobs = self._jobs, []
+        return jobs
 
     def subject(self, key: bytes, job: Job) -> Subject | None:
         """What ``job`` is about; None when it is not here any more."""
@@ -113,29 +106,68 @@ class Trajectories(Stage[TrajectoryState, Step]):
         """As in ``ending``."""
         return ending.closing_reason(state, now_ms, settled_ms, self._settings, self._scorers)
 
-    def due(self, settled: Settled) -> Due:
-        """Also the next states of observations that named no step."""
-        due = super().due(settled)
-        for key, state in self.kept.open_items():
-            if state.observed and state.closed_ms is None and (settled_ms := settled(owner_of(key))) is not None:
-                attributed, outputs = assembly.attribute(state, settled_ms)
-                if attributed is not state:
-                    taken = Due(outputs=outputs)
-                    self._keep_next_states(key, attributed, taken)
-                    due.outputs += outputs
-                    due.keep += [*taken.keep, partial(self.kept.put, key, attributed)]
-        return due
+    def look_again_ms(self, state: TrajectoryState, now_ms: int, settled_ms: int) -> int:
+        """As in ``ending``."""
+        return ending.look_again_ms(state, now_ms, settled_ms, self._settings)
+
+    def _looked_at(self, key: bytes, state: TrajectoryState, now_ms: int, settled_ms: int) -> TrajectoryState:
+        """Also what reward processors must look at, and which steps are ready by themselves."""
+        if self._scorers:
+            over = ending.ending(state, now_ms, settled_ms, self._settings)
+            wanted = jobs.of_steps(state, self._scorers)
+            if over is not None and over.reason != "aborted":
+                wanted += jobs.of_whole(state, self._scorers, over.reason)
+                if state.asked_ms < over.since_ms:
+                    state = replace(state, asked_ms=now_ms)
+                    self.kept.put(key, state)
+            self._jobs += [(key, job) for job in wanted]
+        if self._settings.ready == "step":
+            decided = live.decided(state, self.newest_version, self._settings, self._scorers)
+            if decided is not state:
+                self.kept.put(key, decided)
+                state = decided
+        if state.observed or state.sampled < len(state.decided):
+            self._ripe[key] = None
+        return state
+
+    def _put_out_open(self, key: bytes, state: TrajectoryState, due: Due, settled: Settled) -> None:
+        """Steps that are ready by themselves, and the next states of observations that named no step."""
+        changed, taken = state, Due()
+        if state.sampled < len(state.decided):
+            taken.outputs += self._samples(key, state)
+            changed = replace(changed, sampled=len(state.decided))
+        if state.observed and (settled_ms := settled(owner_of(key))) is not None:
+            changed, outputs = assembly.attribute(changed, settled_ms)
+            taken.outputs += outputs
+            self._keep_next_states(key, changed, taken)
+        due.outputs += taken.outputs
+        if changed is not state:
+            due.keep += [*taken.keep, partial(self.kept.put, key, changed)]
 
     def close(self, key: bytes, state: TrajectoryState, records: list[Step]) -> tuple[TrajectoryState, list[Output]]:
         """As in ``closing``."""
+        samples = self._samples(key, state)
+        closed, outputs = closing.close(state, records, self._rewards(key, state), self._settings)
+        return closed, [*samples, *outputs]
+
+    def _samples(self, key: bytes, state: TrajectoryState) -> list[Output]:
+        """Of the steps that were decided on and are not put out."""
+        outputs, rewards = list[Output](), self._rewards(key, state) if state.sampled < len(state.decided) else []
+        for decision in state.decided[state.sampled :]:
+            own = [reward for reward in rewards if reward.reward_id in decision.reward_ids]
+            chain = self._chain(key, decision.step_id)
+            outputs += live.put_out(state, decision, chain, own, self._settings)
+        return outputs
+
+    def _rewards(self, key: bytes, state: TrajectoryState) -> list[Reward]:
+        """All rewards, with the teacher's log-probabilities and without what judges wrote."""
         whole = self._scores(key, state) if state.scored_ids else {}
-        rewards = [
+        return [
             replace(reward, teacher_logprobs=whole[reward.reward_id].teacher_logprobs)
             if reward.reward_id in whole
             else reward
             for reward in state.rewards
         ]
-        return closing.close(state, records, rewards, self._settings)
 
     def _scores(self, key: bytes, state: TrajectoryState) -> dict[str, Reward]:
         found = {reward_id: self.kept.payload(key, score_name(reward_id)) for reward_id in state.scored_ids}

@@ -71,8 +71,13 @@ class Worker:
         self.sent += outputs
 
     def acknowledge(self) -> None:
+        self.flush()
         for table in self.tables:
             table.acknowledge()
+
+    def flush(self) -> None:
+        for stage in (self.trajectories, self.groups):
+            stage.kept.flush()
 
     def crash(self) -> None:
         for table in self.tables:

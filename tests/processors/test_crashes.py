@@ -45,6 +45,7 @@ def test_a_crash_after_a_group_was_rejected_does_not_let_its_steps_train() -> No
 def test_a_crash_between_a_state_and_its_bytes_loses_no_step() -> None:
     worker, step = Worker(), a_step(step_id="s1")
     worker.take(step, 0).settle()
+    worker.flush()
     worker.tables[0].acknowledge()  # the changelog of states; that of bytes is another topic, and kill -9 comes first
     worker.crash()
     worker.taken(step, a_feedback(reward=1.0), now_ms=1)  # read again, as its offset was not committed

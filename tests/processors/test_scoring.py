@@ -3,9 +3,8 @@ from typing import Any
 
 import pytest
 
-from clawstream.processors import scoring
 from clawstream.processors.jobs import Job
-from clawstream.processors.rewards import Reward, Scorer, Subject, TryAgainError
+from clawstream.processors.rewards import Reward, Scorer, Subject, TryAgainError, retrying
 from clawstream.processors.rewards.subjects import turns_of
 from clawstream.processors.scoring import Scoring, scored
 from tests.builders import a_step
@@ -13,7 +12,7 @@ from tests.builders import a_step
 
 @pytest.fixture(autouse=True)
 def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring, "_FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(retrying, "_FIRST_PAUSE_SECONDS", 0.001)
 
 
 class Scripted(Scorer):

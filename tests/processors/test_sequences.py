@@ -150,3 +150,18 @@ def test_every_step_is_refused_or_trained_once_with_the_tokens_that_were_sampled
         assert len(logprobs) == len(unpack_tokens(sequence.tokens))
         assert all(logprobs[position] == 0 for position in range(len(logprobs)) if position not in inside)
         assert sequence.policy_spans[0].start == sequence.responses[0].start
+
+
+@given(st.permutations(range(5)))
+def test_a_step_that_came_late_is_no_gap(order: list[int]) -> None:
+    steps = a_tree([None, 0, 1, 1, 3])
+    resolved = resolve([steps[number] for number in order])
+    assert resolved.refusals == []
+    assert sorted(resolved.step_ids) == ["s0", "s1", "s2", "s3", "s4"]
+
+
+def test_steps_that_go_on_from_each_other_in_a_circle_are_refused() -> None:
+    first, second = a_tree([None, 0])
+    prefix = msgspec.structs.replace(second.prompt_prefix, step_id="s1")
+    circle = msgspec.structs.replace(first, prompt_prefix=prefix)
+    assert {refusal.reason for refusal in resolve([circle, second]).refusals} == {"broken_prefix"}

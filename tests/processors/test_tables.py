@@ -25,7 +25,9 @@ def test_a_key_belongs_to_the_key_of_its_source_topic() -> None:
 
 def test_a_state_comes_back_from_its_bytes() -> None:
     states: dict[bytes, bytes] = {}
-    kept(states).put(KEY, a_state(step_ids=("s1", "s2")))
+    table = kept(states)
+    table.put(KEY, a_state(step_ids=("s1", "s2")))
+    table.flush()
     again = kept(states)
     again.index()
     assert again.get(KEY) == a_state(step_ids=("s1", "s2"))

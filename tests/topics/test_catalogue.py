@@ -2,7 +2,7 @@ import ast
 from pathlib import Path
 
 from clawstream import topics
-from clawstream.topics import CATALOGUE, FEEDBACK, SAMPLES, STEPS, TRAJECTORIES, WEIGHTS
+from clawstream.topics import CATALOGUE, FEEDBACK, REWARDS, SAMPLES, STEPS, TRAJECTORIES, WEIGHTS
 from tests.builders import a_feedback, a_sample, a_step, a_trajectory
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +21,7 @@ def test_what_is_joined_has_one_key() -> None:
 
 def test_retention_is_what_kafka_is_told() -> None:
     assert STEPS.config() == {"cleanup.policy": "delete", "retention.ms": str(30 * 24 * 3600 * 1000)}
+    assert REWARDS.config() == {"cleanup.policy": "delete", "retention.ms": "-1"}
     assert WEIGHTS.config() == {"cleanup.policy": "compact"}
 
 
