@@ -12,6 +12,7 @@ import click
 
 from clawstream.agents.errors import AgentError
 from clawstream.cli.agents import agents
+from clawstream.cli.dead import dead
 from clawstream.cli.key import key
 from clawstream.cli.options import flags
 from clawstream.cli.topics import topics
@@ -71,6 +72,7 @@ for _entry in _COMMANDS:
     cli.add_command(_command(*_entry))
 cli.add_command(key)
 cli.add_command(topics)
+cli.add_command(dead)
 cli.add_command(agents)
 cli.add_command(weights)
 

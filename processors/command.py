@@ -19,7 +19,8 @@ def run(settings: ProcessorsSettings, kafka: KafkaSettings) -> int:
     scorers = configured(settings)
     wait_for_kafka(kafka)
     serve_metrics(settings.metrics_port)
-    producer = Producer(kafka, "processors")
+    roomy = kafka.model_copy(update={"max_record_bytes": 2 * kafka.max_record_bytes})
+    producer = Producer(roomy, "processors")  # tables and dead letters hold the largest record, and something beside it
     try:
         with tempfile.TemporaryDirectory(prefix="clawstream-processors-") as folder:
             run_app(Worker(settings, kafka, producer, Path(folder), scorers).app)

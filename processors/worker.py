@@ -158,6 +158,8 @@ class Worker:
 
     def _read(self, topic: Topic[Any], message: Any) -> tuple[Record, bytes]:
         """The record and its topic's key. Raises ``CodecError`` also when that key lies in another partition."""
+        if message.value is None:
+            raise CodecError(f"a tombstone is no {topic.record.__name__}")
         record = decode(message.value, topic.record)
         owner = topic.key(record).encode()
         if (home := self._positions.partition_of(owner)) != message.partition:

@@ -9,7 +9,9 @@ from clawstream.cli.main import cli
 from clawstream.gateway.callers.keys import digest_of, read_keys, tenant_of
 from clawstream.streams.settings import KafkaSettings
 
-COMMANDS = {"up", "demo", "broker", "topics", "key", "gateway", "process", "rollout", "train", "weights", "agents"}
+COMMANDS = {"up", "demo", "broker", "topics", "key", "dead", "gateway", "process", "rollout", "train", "weights"} | {
+    "agents"
+}
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
 from clawstream.schemas import TOKEN_BYTES, PromptPrefix, Step, encode, tokens_digest, unpack_tokens
 from clawstream.streams.consumer import read_all
+from clawstream.streams.letters import buried
 from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import FEEDBACK, NEXT_STATES, REJECTED, REWARDS, SAMPLES, STEPS, TRAJECTORIES, partition_of
-from tests.builders import a_feedback, a_step
+from tests.builders import NOON, a_feedback, a_step
 
 pytestmark = pytest.mark.kafka
 
@@ -112,22 +112,37 @@ def ends(kafka: KafkaSettings) -> Counter[str]:
 def test_steps_and_feedback_become_samples(kafka: KafkaSettings) -> None:
     producer = Producer(kafka, "test")
     step_ids = produce(producer, 4)
-    producer.send_bytes(kafka.name("steps"), b"t1", b"garbage").result(timeout=30)
+    for poison in (b"garbage", None, b"\0\0\0\3\xe7", encode(a_feedback()), encode(a_step())[:-3]):
+        producer.send_bytes(kafka.name("steps"), b"t1", poison).result(timeout=30)
+    huge = a_step(trajectory_id="h", text="x" * (kafka.max_record_bytes - 700), received_at=NOON.replace(year=9999))
+    producer.send(STEPS, huge).result(timeout=30)
+    producer.send(FEEDBACK, a_feedback("aborted", trajectory_id="h")).result(timeout=30)
     elsewhere = (partition_of(b"t1", kafka.partitions) + 1) % kafka.partitions
     forged = encode(a_step(trajectory_id="t1"))
     producer.send_bytes(kafka.name("steps"), b"t1", forged, partition=elsewhere).result(timeout=30)
     with workers(kafka, group_size=2) as started:
-        assert eventually(lambda: len(read_all(kafka, SAMPLES)) == 4)
+        assert eventually(lambda: len(ends(kafka)) == len(step_ids) + 1)
         assert started.stop() == [0]
     samples = read_all(kafka, SAMPLES)
-    assert ends(kafka) == Counter(step_ids)
+    assert ends(kafka) == Counter([*step_ids, huge.step_id])
+    letters = list(buried(kafka, STEPS))
+    home = partition_of(b"t1", kafka.partitions)
+    assert [letter.partition for letter in letters].count(home) == 5
+    assert sorted(letter.reason.split(":")[0] for letter in letters) == [
+        "a tombstone is no Step",
+        "body is no Step of schema 11",
+        "first byte is 103, not 0",
+        f"its key 't1' belongs to partition {home}, not {elsewhere}",
+        "schema id 2 is a Feedback, expected a Step",
+        "schema id 999 is not committed",
+    ]
     assert {(s.trajectory_id, s.reward) for s in samples} == {("t0", 0.0), ("t1", 1.0), ("t2", 0.0), ("t3", 1.0)}
     assert {(s.group.size, s.group.reward_mean, s.group.closed_by) for s in samples} == {(2, 0.5, "complete")}
     (sequence,) = samples[0].sequences
     assert unpack_tokens(sequence.tokens).tolist() == [1, 2, 3, 4, 9, 3, 5, 9, 3, 6]
     assert [(span.start, span.end) for span in sequence.responses] == [(2, 4), (5, 7), (8, 10)]
     assert len(read_all(kafka, NEXT_STATES)) == 8
-    assert len(read_all(kafka, REWARDS)) == len(read_all(kafka, TRAJECTORIES)) == 4
+    assert len(read_all(kafka, REWARDS)) == len(read_all(kafka, TRAJECTORIES)) - 1 == 4
     producer.close()
 
 
@@ -215,20 +230,10 @@ def test_included_rewards_are_joined_and_an_error_costs_one_trajectory(kafka: Ka
     assert {name: sample.reward for name, sample in samples.items()} == {"t0": 3.0, "t2": 3.0}
     assert sorted(reward.source for reward in samples["t2"].rewards) == ["agent", "liked", "liked", "turns"]
     assert {rejection.trajectory_id for rejection in read_all(kafka, REJECTED)} == {"t1"}
-    (letter,) = dead_letters(kafka, "rewards")
-    assert letter["reason"] == b"turns failed: LookupError: no such task"
+    (letter,) = buried(kafka, REWARDS)
+    assert letter.reason == "turns failed: LookupError: no such task"
     assert {reward.value for reward in read_all(kafka, REWARDS) if reward.trajectory_id == "t1"} == {None, 1.0}
     producer.close()
-
-
-def dead_letters(kafka: KafkaSettings, topic: str) -> list[dict[str, bytes]]:
-    """Headers of the dead letters of ``topic``."""
-    consumer = Consumer(kafka.client(**{"group.id": "dead", "enable.auto.commit": False}))
-    consumer.assign([TopicPartition(kafka.name(f"{topic}.dead"), 0, 0)])
-    try:
-        return [dict(message.headers() or []) for message in consumer.consume(10, 3)]
-    finally:
-        consumer.close()
 
 
 FAILS_ONCE_IT_HAS_TAKEN_FIVE = """
