@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+from torch import Tensor
 
 from clawstream.schemas import Sample, WeightVersion, decode, encode, now
 from clawstream.streams.snapshots import weights_digest
@@ -65,8 +66,8 @@ class Session:
             raise DivergedError(f"{error}; {path} says which samples it was", error.metrics) from error
         outcome = Outcome(metrics=metrics, seconds=time.monotonic() - started, lags=lags)
         folder = self._checkpoints.begin(self._version)
-        self._save()
-        write_snapshot(self._learners.policy.module.language_model, self._checkpoints.path(0), folder)
+        language_model, found = self._learners.policy.module.language_model, self._save()
+        write_snapshot(language_model, found, self._checkpoints.path(0), folder)
         weights = _weights(self._settings, self._checkpoints, self._version, folder)
         report = make_report(window, parent, outcome, self._settings, weights.created_at)
         self.state = TrainerState(weights=weights, report=report, next_offsets=window.next_offsets, seen=seen)
@@ -98,10 +99,13 @@ class Session:
         self._version += 1
         return metrics
 
-    def _save(self) -> None:
+    def _save(self) -> dict[str, Tensor]:
+        """Write the optimisers' states; the language model's weights, on rank 0."""
         wait_for_all()  # rank 0 has made the folder
         self._learners.save(self._checkpoints.unfinished(self._version) / OPTIMIZER_FOLDER)
+        weights = self._learners.weights()
         wait_for_all()  # every rank's part is there
+        return weights
 
 
 def _newest_state(settings: TrainerSettings, checkpoints: Checkpoints) -> TrainerState:

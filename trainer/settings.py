@@ -102,7 +102,14 @@ class TrainerSettings(Section):
     minibatches: int = Field(2, ge=1, description="optimiser steps in each pass; losses are aggregated over each")
 
     max_micro_batch_tokens: int = Field(16_384, ge=1, description="tokens, each prefix once, in one forward pass")
-    zero_stage: int = Field(0, ge=0, le=2, description="DeepSpeed ZeRO stage")
+    zero_stage: int = Field(0, ge=0, le=3, description="DeepSpeed ZeRO stage")
+    lora_rank: int = Field(
+        0, ge=0, description="train adapters of this rank (peft) and publish them merged; 0: all weights"
+    )
+    lora_alpha: float = Field(32.0, gt=0, description="adapters are scaled by lora_alpha / lora_rank")
+    lora_targets: str = Field(
+        "all-linear", description="layers that get adapters, by the end of their names, with commas"
+    )
     dtype: Literal["float32", "bfloat16"] = Field("float32", description="type of the weights in passes and snapshots")
     gradient_checkpointing: bool = Field(False, description="recompute activations: less memory, more time")
     seed: int = Field(0, ge=0, description="seed of minibatch order")

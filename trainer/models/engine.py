@@ -3,8 +3,7 @@
 Invariant: every :meth:`Engine.step` applies the sum of all gradients since the last one, over micro-batches and ranks,
 clipped by its norm; a norm that is not finite raises ``DivergedError``.
 
-DeepSpeed compiles its shared-memory operator (half a minute) when it first starts on CPUs; one rank has nobody to share
-memory with, so it is told to leave it.
+DeepSpeed would compile its shared-memory operator (half a minute) when it first starts on CPUs; it is told to leave it.
 """
 
 import logging
@@ -35,9 +34,9 @@ class Engine:
         self._norm = math.nan
         self._learning_rate = learning_rate
         betas = (settings.beta_1, settings.beta_2)
-        optimizer = torch.optim.AdamW(
-            module.parameters(), lr=learning_rate, betas=betas, weight_decay=settings.weight_decay
-        )
+        trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(trained, lr=learning_rate, betas=betas, weight_decay=settings.weight_decay)
+        self._sharded = settings.zero_stage == 3
         self._ours = settings.zero_stage == 0 and settings.dtype == "float32"
         if self._ours:  # here DeepSpeed clips without saying the norm
             optimizer.register_step_pre_hook(lambda *_: self._clip(module, settings.grad_clip))
@@ -74,6 +73,13 @@ class Engine:
             raise DivergedError(f"the gradient norm is {self._norm}: the update is dropped, lower the learning rate")
         return self._norm
 
+    def weights(self) -> dict[str, Tensor]:
+        """All weights by their names in the module; every rank calls it, and rank 0 has them."""
+        if self._sharded:
+            found = self._engine._zero3_consolidated_16bit_state_dict()
+            return dict(found or {})
+        return dict(self._engine.module.state_dict())
+
     def save(self, folder: Path) -> None:
         """Write weights and optimiser state, a file or more of each rank; every rank calls it."""
         self._engine.save_checkpoint(str(folder), tag=_TAG, save_latest=False)
@@ -99,10 +105,10 @@ def start_ranks() -> None:
     import deepspeed
 
     logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
+    deepspeed.ops.__compatible_ops__[_SHARED_MEMORY_OPERATOR] = False
     if launched():
         deepspeed.init_distributed(verbose=False)
     elif not dist.is_initialized():
-        deepspeed.ops.__compatible_ops__[_SHARED_MEMORY_OPERATOR] = False
         backend = deepspeed.accelerator.get_accelerator().communication_backend_name()
         dist.init_process_group(backend, store=HashStore(), rank=0, world_size=1)
         os.environ.setdefault("LOCAL_RANK", "0")  # DeepSpeed asks for it
@@ -115,7 +121,7 @@ def _config(settings: TrainerSettings, grad_clip: float) -> dict[str, Any]:
         "managed_gradient_accumulation": False,
         "gradient_clipping": grad_clip,
         "bf16": {"enabled": settings.dtype == "bfloat16"},
-        "zero_optimization": {"stage": settings.zero_stage},
+        "zero_optimization": {"stage": settings.zero_stage, "stage3_gather_16bit_weights_on_model_save": True},
         "zero_allow_untested_optimizer": True,
         "zero_force_ds_cpu_optimizer": False,
         "steps_per_print": 2**31,

@@ -16,6 +16,7 @@ from clawstream.trainer.batches.packed import Packed
 from clawstream.trainer.batches.usable import ModelLimits
 from clawstream.trainer.errors import TrainerError
 from clawstream.trainer.models import attention
+from clawstream.trainer.models.ranks import most_of_ranks
 
 _MAX_LOGITS = 2**25  # float32 logits held at once: 128 MiB, and as much again for their gradient
 _LOGIT_CHANGES = ("final_logit_softcapping", "logit_scale", "logits_scaling")  # heads that do more than multiply
@@ -66,14 +67,15 @@ class Policy(nn.Module):
     def forward(self, packed: Packed, with_entropy: bool = False) -> tuple[Tensor, Tensor]:
         """Log-probability of each sampled token and entropy of its distribution in nats, ``[m]`` each.
 
-        Entropies are 0 unless asked for: they cost as much as the log-probabilities.
+        Entropies are 0 unless asked for: they cost as much as the log-probabilities. Every rank calls the head equally
+        often, as one that is sharded (ZeRO 3) is gathered at each call.
         """
         head = self.language_model.get_output_embeddings()
         hidden = _before_sampled(self.language_model.base_model, packed)
-        rows = max(1, _MAX_LOGITS // head.out_features)
-        parts = (torch.split(of, rows) for of in (hidden, packed.tokens.ids, packed.tokens.temperatures))
+        count = most_of_ranks(-(-len(hidden) // max(1, _MAX_LOGITS // head.out_features)), hidden.device)
+        parts = (torch.tensor_split(of, count) for of in (hidden, packed.tokens.ids, packed.tokens.temperatures))
         chunks: Iterator[tuple[Tensor, ...]] = zip(*parts, strict=True)
-        if len(hidden) <= rows:
+        if count == 1:
             pairs = [_logprobs(head, chunk, with_entropy) for chunk in chunks]
         else:
             pairs = [checkpoint(_logprobs, head, chunk, with_entropy, use_reentrant=False) for chunk in chunks]

@@ -12,6 +12,7 @@ from clawstream.trainer.algorithms.recipe import recipe_of
 from clawstream.trainer.batches.batch import Batch
 from clawstream.trainer.batches.packed import Packed, pack
 from clawstream.trainer.batches.usable import ModelLimits
+from clawstream.trainer.models.adapters import add_adapters, merged
 from clawstream.trainer.models.engine import Engine
 from clawstream.trainer.models.hint_writer import HintWriter
 from clawstream.trainer.models.language import Critic, Policy, limits_of, load_language_model, packs
@@ -35,6 +36,7 @@ class Learners:
     reference: Policy | None  # the initial weights, where a KL or a teacher asks for them
     limits: ModelLimits
     teacher: Teacher | None  # where hints are learnt from
+    adapter_scale: float  # of LoRA's adapters; 0 without them
     packs: bool  # whether passes take packed trees; else rows
 
     def pack(self, batch: Batch, samples: Tensor) -> Packed:
@@ -46,6 +48,12 @@ class Learners:
         yield self.policy
         if self.critic is not None:
             yield self.critic
+
+    def weights(self) -> dict[str, Tensor]:
+        """The language model's weights, with adapters merged; every rank calls it, and rank 0 has them."""
+        prefix = "language_model."
+        found = {name.removeprefix(prefix): of for name, of in self.policy.weights().items()}
+        return merged(found, self.adapter_scale) if self.adapter_scale else found
 
     def save(self, folder: Path) -> None:
         """Write optimiser states and exact weights; every rank calls it."""
@@ -70,6 +78,8 @@ def load_learners(settings: TrainerSettings, weights: Path, initial: Path) -> Le
         return load_language_model(folder, dtype, gradient_checkpointing=trained and settings.gradient_checkpointing)
 
     language_model = load(weights)
+    if settings.lora_rank:
+        add_adapters(language_model, settings)
     policy = Engine(Policy(language_model), settings.learning_rate, settings)
     critic = teacher = None
     reference: Policy | None = None
@@ -86,5 +96,6 @@ def load_learners(settings: TrainerSettings, weights: Path, initial: Path) -> Le
         reference=reference,
         limits=limits_of(language_model),
         teacher=teacher,
+        adapter_scale=settings.lora_alpha / settings.lora_rank if settings.lora_rank else 0.0,
         packs=packs(language_model),
     )

@@ -34,6 +34,15 @@ def sum_over_ranks(tensor: Tensor) -> Tensor:
     return tensor
 
 
+def most_of_ranks(count: int, device: torch.device) -> int:
+    """The largest of every rank's ``count``."""
+    if rank_count() == 1:
+        return count
+    found = torch.tensor([count], device=device)
+    dist.all_reduce(found, op=dist.ReduceOp.MAX)
+    return int(found)
+
+
 def wait_for_all() -> None:
     """Return once every rank is here."""
     if rank_count() > 1:

@@ -82,7 +82,10 @@ def token_metrics(batch: Batch) -> dict[str, float]:
 def require_finite_weights(learners: Learners, metrics: dict[str, float]) -> None:
     """Raise ``DivergedError``, on all ranks alike, when a weight is not finite."""
     parameters = [parameter for engine in learners.trained() for parameter in engine.module.parameters()]
-    count = torch.stack([(~parameter.isfinite()).sum() for parameter in parameters]).sum()
+    mine = [
+        getattr(parameter, "ds_tensor", parameter) for parameter in parameters
+    ]  # this rank's part, where it is sharded
+    count = torch.stack([(~part.isfinite()).sum() for part in mine]).sum()
     if (bad := int(sum_over_ranks(count))) > 0:
         raise DivergedError(f"{bad} weights are not finite: the update is thrown away", metrics)
 

@@ -7,9 +7,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from clawstream.trainer.errors import TrainerError
 from clawstream.trainer.versions.state import SEEN_FILE, STATE_FILE
 
+_TIED = "lm_head.weight"  # a copy of the embedding
 _WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "*.bin", "*.bin.index.json", "*.pt", "*.pth")
 
 
@@ -22,9 +25,11 @@ def copy_initial(model: Path, folder: Path) -> None:
             shutil.copyfile(path, folder / path.name)
 
 
-def write_snapshot(language_model: Any, initial: Path, folder: Path) -> None:
-    """Write the weights of ``language_model`` as safetensors, and everything else as in ``initial``."""
-    language_model.save_pretrained(folder)
+def write_snapshot(language_model: Any, weights: dict[str, Tensor], initial: Path, folder: Path) -> None:
+    """Write the ``weights`` of ``language_model`` as safetensors, and everything else as in ``initial``."""
+    if language_model.config.get_text_config().tie_word_embeddings:
+        weights = {name: tensor for name, tensor in weights.items() if name != _TIED}
+    language_model.save_pretrained(folder, state_dict=weights)
     for path in _files(initial):
         if not _is_weights(path) and path.name not in (STATE_FILE, SEEN_FILE):
             shutil.copyfile(path, folder / path.name)
