@@ -6,8 +6,10 @@ folder of its own, so a reference reaches nobody else's content. Who reads steps
     BlobStore(kafka.blob_url).resolve(step.tenant, step.new_messages_json)
 """
 
+import contextlib
 import hashlib
 import uuid
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -20,7 +22,7 @@ from clawstream.streams.settings import SettingsError
 
 
 class BlobError(StreamError):
-    """Content that is missing, or not what its reference says."""
+    """Content that cannot be written or read, or is not what its reference says."""
 
 
 class BlobStore:
@@ -36,11 +38,27 @@ class BlobStore:
         self._is_local = "file" in _protocols(self._files)
 
     def put(self, tenant: str, reference: str, content: bytes) -> None:
-        """Return once ``content`` is there. Raises ``OSError``."""
+        """Return once ``content`` is there. Raises ``BlobError``."""
         found = read_reference(reference)
         if found is None:
             raise ValueError(f"{reference[:100]} is no reference")
-        path = self._path(tenant, found)
+        with _worded(f"blob {found.sha256} of tenant {tenant} cannot be written"):
+            self._write(self._path(tenant, found), content)
+
+    def get(self, tenant: str, reference: Reference) -> bytes:
+        """The content. Raises ``BlobError``."""
+        with _worded(f"blob {reference.sha256} of tenant {tenant} cannot be read"):
+            content = bytes(self._files.cat_file(self._path(tenant, reference)))
+        if hashlib.sha256(content).hexdigest() != reference.sha256:
+            raise BlobError(f"blob {reference.sha256} of tenant {tenant} has other content")
+        return content
+
+    def resolve(self, tenant: str, messages_json: str) -> str:
+        """A JSON array of messages as they were sent. Raises ``BlobError``."""
+        messages = restored(msgspec.json.decode(messages_json), lambda reference: self.get(tenant, reference))
+        return msgspec.json.encode(messages).decode()
+
+    def _write(self, path: str, content: bytes) -> None:
         if self._has(path, len(content)):
             return
         if not self._is_local:
@@ -51,21 +69,6 @@ class BlobStore:
         self._files.pipe_file(part, content)
         self._files.mv(part, path)
 
-    def get(self, tenant: str, reference: Reference) -> bytes:
-        """The content. Raises ``BlobError``."""
-        try:
-            content = bytes(self._files.cat_file(self._path(tenant, reference)))
-        except OSError as error:
-            raise BlobError(f"blob {reference.sha256} of tenant {tenant} cannot be read: {error}") from error
-        if hashlib.sha256(content).hexdigest() != reference.sha256:
-            raise BlobError(f"blob {reference.sha256} of tenant {tenant} has other content")
-        return content
-
-    def resolve(self, tenant: str, messages_json: str) -> str:
-        """A JSON array of messages as they were sent. Raises ``BlobError``."""
-        messages = restored(msgspec.json.decode(messages_json), lambda reference: self.get(tenant, reference))
-        return msgspec.json.encode(messages).decode()
-
     def _path(self, tenant: str, reference: Reference) -> str:
         return f"{self._root}/tenant={quote(tenant, safe='')}/{reference.sha256[:2]}/{reference.sha256}"
 
@@ -74,6 +77,14 @@ class BlobStore:
             return bool(self._files.info(path)["size"] == size_bytes)
         except FileNotFoundError:
             return False
+
+
+@contextlib.contextmanager
+def _worded(what: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # each file system has errors of its own, and those of object stores are no OSError
+        raise BlobError(f"{what}: {str(error) or type(error).__name__}") from error
 
 
 def _protocols(files: Any) -> tuple[str, ...]:

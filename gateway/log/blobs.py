@@ -4,6 +4,7 @@ Invariant: a step in the log refers to nothing that is not in the store. What is
 """
 
 import asyncio
+import logging
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -13,9 +14,11 @@ from clawstream.gateway.log.ledger import NOT_RECORDED
 from clawstream.gateway.metrics import BLOB_BYTES
 from clawstream.schemas import Step
 from clawstream.schemas.blobs import SCHEME, moved
-from clawstream.streams.blobs import BlobStore
+from clawstream.streams.blobs import BlobError, BlobStore
 
 _THREADS = 4
+
+_log = logging.getLogger(__name__)
 
 
 class Blobs:
@@ -33,9 +36,9 @@ class Blobs:
         try:
             async with asyncio.timeout(self._seconds):
                 return await asyncio.get_running_loop().run_in_executor(self._threads, self._apart, step)
-        except OSError as error:  # a time-out is one too
-            why = str(error) or f"it took longer than {self._seconds:g} s"
-            raise unavailable(f"a content part cannot be written to the blob store: {why}", NOT_RECORDED) from error
+        except (BlobError, TimeoutError) as error:
+            _log.warning("%s", str(error) or f"the blob store took longer than {self._seconds:g} s")
+            raise unavailable("a content part cannot be written to the blob store", NOT_RECORDED) from error
 
     def _apart(self, step: Step) -> Step:
         messages, contents = moved(msgspec.json.decode(step.new_messages_json), self._min_bytes)

@@ -1,11 +1,14 @@
 """Large content parts against a whole gateway: one copy in the store, references in the log, the request as it was."""
 
 import base64
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from clawstream.streams.blobs import BlobStore
 from clawstream.streams.settings import KafkaSettings
@@ -29,6 +32,19 @@ RESPONSES = (
 def stored(kafka: KafkaSettings, tmp_path: Path) -> KafkaSettings:
     """Content is kept in a folder of this test's own."""
     return kafka.model_copy(update={"blob_url": str(tmp_path / "blobs")})
+
+
+class Refusing(MemoryFileSystem):  # type: ignore[misc]
+    """An object store whose key is wrong, with an error that is no ``OSError``, as those of object stores are."""
+
+    protocol = "refusing"
+
+    def pipe_file(self, *_: object, **__: object) -> None:
+        """Fails."""
+        raise RuntimeError("the key is wrong")
+
+
+fsspec.register_implementation("refusing", Refusing, clobber=True)
 
 
 def block(kafka: KafkaSettings) -> None:
@@ -60,6 +76,32 @@ async def test_an_image_is_kept_once_in_every_dialect(stored: KafkaSettings, pat
         whole = json.loads(BlobStore(stored.blob_url).resolve(step.tenant, step.new_messages_json))
         assert whole == sent["messages"]
         assert DATA in json.dumps(sent)
+
+
+async def test_an_object_store_keeps_it_as_a_folder_does(kafka: KafkaSettings) -> None:
+    kafka = kafka.model_copy(update={"blob_url": f"memory://{kafka.topic_prefix}/blobs"})
+    async with gateway(kafka, FakeNode()) as client:
+        for _ in range(2):
+            assert (await client.chat(messages=[{"role": "user", "content": OPENAI}]))[0] == 200
+        steps = await client.steps(2)
+    (path,) = MemoryFileSystem().find(f"/{kafka.topic_prefix}/blobs")
+    assert path.endswith(
+        f"/blobs/tenant=default/{hashlib.sha256(PNG).hexdigest()[:2]}/{hashlib.sha256(PNG).hexdigest()}"
+    )
+    for step in steps:
+        whole = json.loads(BlobStore(kafka.blob_url).resolve(step.tenant, step.new_messages_json))
+        assert whole[0]["content"] == list(OPENAI)
+
+
+async def test_an_object_store_that_refuses_is_like_kafka_that_does(
+    kafka: KafkaSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with gateway(kafka.model_copy(update={"blob_url": "refusing://blobs"}), FakeNode()) as client:
+        status, _, body = await client.chat(messages=[{"role": "user", "content": OPENAI}])
+        assert (status, body["error"]["code"]) == (503, "not_recorded")
+        assert "key" not in body["error"]["message"]
+        assert await client.steps(0) == []
+    assert "of tenant default cannot be written: the key is wrong" in caplog.text
 
 
 async def test_a_history_of_images_stays_far_below_kafkas_limit(stored: KafkaSettings) -> None:
