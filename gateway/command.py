@@ -7,6 +7,7 @@ any more, rather than refuse every call from then on.
 
 import asyncio
 import contextlib
+import functools
 import gc
 import ipaddress
 import logging
@@ -20,7 +21,7 @@ from aiohttp import web
 
 from clawstream.gateway.app import make_app
 from clawstream.gateway.callers.tenants import Tenants
-from clawstream.gateway.context import Gateway, assemble
+from clawstream.gateway.context import Gateway, Tails, assemble
 from clawstream.gateway.settings import GatewaySettings
 from clawstream.gateway.upstreams.connections import Connections
 from clawstream.gateway.upstreams.follow import follow
@@ -32,7 +33,7 @@ from clawstream.streams.errors import StreamError
 from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings, SettingsError
 from clawstream.streams.tail import Tail
-from clawstream.topics import NODES, STEPS, WEIGHTS
+from clawstream.topics import FEEDBACK, NODES, STEPS, WEIGHTS
 
 _log = logging.getLogger(__name__)
 
@@ -72,16 +73,23 @@ async def serving(settings: GatewaySettings, kafka: KafkaSettings) -> AsyncItera
     """
     nodes = await asyncio.to_thread(Follower, kafka, NODES)
     weights = await asyncio.to_thread(Follower, kafka, WEIGHTS)
-    tail = await asyncio.to_thread(Tail, kafka, STEPS, settings.handover_records) if settings.handover else None
+    tails = await _tails(settings, kafka) if settings.handover else None
     producer = Producer(kafka, "gateway")
     connections = Connections(connect_seconds=settings.connect_seconds, silence_seconds=settings.silence_seconds)
     try:
-        gateway = assemble(settings, kafka, producer, connections, tail)
+        gateway = assemble(settings, kafka, producer, connections, tails)
         async with _following(gateway, nodes, weights), _listening(gateway) as url:
             yield gateway, url
     finally:
         connections.close()
         await asyncio.to_thread(producer.close)
+
+
+async def _tails(settings: GatewaySettings, kafka: KafkaSettings) -> Tails:
+    steps, feedback = await asyncio.gather(
+        *(asyncio.to_thread(Tail, kafka, topic, settings.handover_records) for topic in (STEPS, FEEDBACK))
+    )
+    return Tails(steps=steps, feedback=feedback)
 
 
 @contextlib.asynccontextmanager
@@ -94,13 +102,12 @@ async def _following(
         lambda: follow(nodes, gateway.nodes.apply, stop),
         lambda: follow(weights, gateway.versions.apply, stop),
     ]
-    if (handover := gateway.handover) is not None:
-        follows.append(lambda: handover.follow(stop))
+    logs = [each for each in (gateway.handover, gateway.openings) if each is not None]
+    follows += [functools.partial(each.follow, stop) for each in logs]
     with ThreadPoolExecutor(len(follows), thread_name_prefix="follow") as threads:
         gateway.following += [loop.run_in_executor(threads, each) for each in follows]
         try:
-            if handover is not None:
-                await handover.read_back()
+            await asyncio.gather(*(each.read_back() for each in logs))
             yield
         finally:
             stop.set()

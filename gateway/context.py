@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from clawstream.gateway.callers.bodies import Bodies
+from clawstream.gateway.callers.identity import scope_of
 from clawstream.gateway.callers.quotas import Quotas
 from clawstream.gateway.callers.tenants import Tenants
 from clawstream.gateway.calls.retries import Retries
@@ -23,6 +25,7 @@ from clawstream.gateway.tokens.prefix import PrefixStore
 from clawstream.gateway.trajectories.continuing import Continuations
 from clawstream.gateway.trajectories.handover import Handover, Others
 from clawstream.gateway.trajectories.memory import Trajectories
+from clawstream.gateway.trajectories.openings import Openings
 from clawstream.gateway.trajectories.pacing import Pace
 from clawstream.gateway.trajectories.seen import Seen
 from clawstream.gateway.upstreams.connections import Connections
@@ -48,7 +51,8 @@ class Gateway:
     nodes: Nodes
     versions: Versions
     prefixes: PrefixStore
-    handover: Handover | None  # None: switched off
+    handover: Handover | None  # None: switched off, as are the openings
+    openings: Openings | None
     continuations: Continuations
     trajectories: Trajectories
     seen: Seen
@@ -80,8 +84,20 @@ class Gateway:
             IN_FLIGHT.set(self.in_flight)
 
     def is_open(self, scope: str) -> bool:
-        """Has another process, or this one before its start, recorded steps of the trajectory?"""
-        return self.handover is not None and self.handover.holds(scope)
+        """Has another process, or this one before its start, opened the trajectory or recorded steps of it?"""
+        if self.handover is None or self.openings is None:
+            return False
+        return self.handover.holds(scope) or self.openings.channel(scope) is not None
+
+    def admit(
+        self, tenant: str, trajectory_id: str, group_id: str, channel: str | None = None, *, trains: bool = True
+    ) -> str:
+        """Note that ``tenant`` uses the trajectory, in ``channel`` where it names one; the channel as far as it is
+        known. Raises ``ApiError`` 429 as ``Trajectories.admit`` does."""
+        scope = scope_of(tenant, trajectory_id)
+        self.trajectories.admit(scope, channel, time.monotonic(), trains=trains, is_open=self.is_open(scope))
+        self.seen.note(tenant, trajectory_id, group_id)
+        return channel or self.trajectories.channel(scope)
 
     def later(self, work: Coroutine[Any, Any, Any]) -> None:
         """Do ``work`` although nobody waits for it any more."""
@@ -100,6 +116,14 @@ class Gateway:
             await asyncio.gather(*self._later, return_exceptions=True)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tails:
+    """What all gateways write."""
+
+    steps: Tail
+    feedback: Tail
+
+
 GATEWAY = web.AppKey("gateway", Gateway)
 TENANT_KEY = web.RequestKey("tenant", str)  # of a request that is let in
 
@@ -109,9 +133,9 @@ def assemble(
     kafka: KafkaSettings,
     producer: Producer,
     connections: Connections,
-    tail: Tail | None,
+    tails: Tails | None,
 ) -> Gateway:
-    """A gateway's parts. ``connections``: to nodes; ``tail``: what is written to ``steps``."""
+    """A gateway's parts. ``connections``: to nodes; ``tails``: what is written to the log, where it is followed."""
     nodes, versions, provider = Nodes(settings.node_seconds), Versions(), provider_of(settings)
     pace = Pace(
         trajectories_per_version=settings.trajectories_per_version,
@@ -123,10 +147,11 @@ def assemble(
     writer, tenants = new_id(), Tenants(settings)
     blobs = Blobs(BlobStore(kafka.blob_url), settings.blob_bytes, settings.seal_seconds) if kafka.blob_url else None
     ledger = Ledger(producer, settings.seal_seconds, writer)
-    handover = None
-    if tail is not None:
+    handover, openings = None, None
+    if tails is not None:
         others = Others(settings.handover_mib * 1024 * 1024, writer)
-        handover = Handover(tail, others, prefixes, settings.handover_seconds, seen)
+        handover = Handover(tails.steps, others, prefixes, settings.handover_seconds, seen)
+        openings = Openings(tails.feedback, settings.handover_seconds, seen, writer, settings.max_trajectories)
     return Gateway(
         settings=settings,
         kafka=kafka,
@@ -134,8 +159,14 @@ def assemble(
         versions=versions,
         prefixes=prefixes,
         handover=handover,
+        openings=openings,
         continuations=Continuations(prefixes, handover, provider),
-        trajectories=Trajectories(pace, settings.max_trajectories, lambda: versions.newest),
+        trajectories=Trajectories(
+            pace,
+            settings.max_trajectories,
+            lambda: versions.newest,
+            openings.channel if openings is not None else lambda _: None,
+        ),
         seen=seen,
         tenants=tenants,
         quotas=Quotas(tenants.entry, settings.workers),

@@ -71,7 +71,7 @@ class GatewaySettings(Section):
     prefix_steps: int = Field(default=16, ge=1, description="earlier steps of one trajectory kept for the same purpose")
     handover: bool = Field(
         default=True,
-        description="follow steps, so that trajectories keep their tokens over several gateways and starts",
+        description="follow steps and openings, so that trajectories are known, with their tokens, at every gateway",
     )
     handover_mib: int = Field(default=64, ge=1, description="steps of other gateways kept, as they lie in Kafka")
     handover_records: int = Field(

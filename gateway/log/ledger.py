@@ -26,6 +26,7 @@ R = TypeVar("R", Step, Feedback)
 WRITER = "gateway"  # header of a record: the process that wrote it
 NOT_RECORDED = "not_recorded"  # code of an error that may pass
 _TENANT_HEADER = "tenant"  # whose it is, so that who follows the log need not decode it
+_KIND_HEADER = "kind"  # of feedback, for the same reason
 
 
 class Ledger:
@@ -77,6 +78,8 @@ class Ledger:
 
     def _send(self, topic: Topic[R], record: R, queue_seconds: float | None = None) -> "asyncio.Future[None]":
         headers = self._headers | {_TENANT_HEADER: record.tenant}
+        if isinstance(record, Feedback):
+            headers[_KIND_HEADER] = record.kind
         try:
             sending = self._producer.asend(topic, record, headers, queue_seconds=queue_seconds)
         except KafkaSendError as error:
@@ -114,3 +117,8 @@ def _refused(error: KafkaSendError) -> ApiError:
 def tenant_in(headers: Mapping[str, bytes]) -> str:
     """The tenant that a record's headers name."""
     return headers.get(_TENANT_HEADER, TENANT.encode()).decode(errors="replace")
+
+
+def is_opening(headers: Mapping[str, bytes]) -> bool:
+    """Do these headers of feedback say that it opens a trajectory?"""
+    return headers.get(_KIND_HEADER) == b"opened"

@@ -11,7 +11,6 @@ not come to its end is in the log too, and says why it must not train. Another t
 """
 
 import asyncio
-import time
 from dataclasses import replace
 
 from aiohttp import web
@@ -109,15 +108,8 @@ async def _call(gateway: Gateway, caller: Caller, exchange: Exchange, run: Run) 
     gateway.quotas.check_tokens(caller.tenant)
     with gateway.place(caller.tenant):
         await may_use(gateway, caller.tenant, caller.trajectory_id)
-        gateway.trajectories.admit(
-            caller.scope,
-            caller.channel,
-            time.monotonic(),
-            trains=caller.turn_type == "main",
-            is_open=gateway.is_open(caller.scope),
-        )
-        gateway.seen.note(caller.tenant, caller.trajectory_id, caller.group_id)
-        channel = caller.channel or gateway.trajectories.channel(caller.scope)
+        trains = caller.turn_type == "main"
+        channel = gateway.admit(caller.tenant, caller.trajectory_id, caller.group_id, caller.channel, trains=trains)
         plan = await gateway.continuations.plan(caller.scope, asked)
         call = Call(step_id=new_id(), caller=caller, channel=channel, asked=asked, received_at=received_at, plan=plan)
         stream = await gateway.node_client.open(caller.trajectory_id, asked, plan.known)

@@ -4,7 +4,6 @@ Invariant: each is answered once its feedback is in the log. A completion never 
 its trajectory is not known (see ``trajectories/seen.py``).
 """
 
-import time
 from typing import Any
 
 import msgspec
@@ -39,8 +38,8 @@ async def init_trajectory(request: web.Request) -> web.Response:
     """A new trajectory in a group of its own, and the base URL for its agent."""
     trajectory_id, group_id = new_id(), new_id()
     gateway, tenant = request.app[GATEWAY], request[TENANT_KEY]
-    gateway.trajectories.admit(scope_of(tenant, trajectory_id), None, time.monotonic())
-    gateway.seen.note(tenant, trajectory_id, group_id)
+    gateway.admit(tenant, trajectory_id, group_id)
+    await say(gateway, tenant, "opened", trajectory_id, group_id)
     base_url = f"{request.scheme}://{request.host}/{trajectory_id}/{group_id}/v1"
     return web.json_response({"trajectory_uid": trajectory_id, "base_url": base_url})
 
@@ -51,8 +50,7 @@ async def register_trajectory(request: web.Request) -> web.Response:
     body = shaped(read_object(await request.read()), Registration)
     channel = checked(body.channel, "channel")
     await may_use(gateway, tenant, trajectory_id)
-    gateway.trajectories.admit(scope_of(tenant, trajectory_id), channel, time.monotonic())
-    gateway.seen.note(tenant, trajectory_id, group_id)
+    gateway.admit(tenant, trajectory_id, group_id, channel)
     await say(
         gateway,
         tenant,

@@ -5,6 +5,8 @@ Invariant: what another tenant owns is answered 403, as far as this gateway know
 joined over tenants: memory here is keyed by tenant and trajectory (``scope_of``), and so are the tables of processors.
 """
 
+import asyncio
+
 from clawstream.gateway.context import Gateway
 from clawstream.gateway.errors import ApiError
 
@@ -14,8 +16,9 @@ async def is_known(gateway: Gateway, tenant: str, trajectory_id: str) -> bool:
 
     Raises ``ApiError`` 403 when it is another tenant's.
     """
-    if trajectory_id not in gateway.seen and gateway.handover is not None:
-        await gateway.handover.catch_up(trajectory_id)
+    if trajectory_id not in gateway.seen:
+        logs = [each for each in (gateway.handover, gateway.openings) if each is not None]
+        await asyncio.gather(*(each.catch_up(trajectory_id) for each in logs))
     check_owner(gateway, tenant, trajectory_id)
     return trajectory_id in gateway.seen
 

@@ -9,7 +9,6 @@ same ids::
 """
 
 import asyncio
-import time
 
 from aiohttp import web
 
@@ -35,9 +34,7 @@ async def submit_steps(request: web.Request) -> web.Response:
         await asyncio.gather(*(may_use(gateway, tenant, each) for each in trajectories))
         for trajectory_id, each in trajectories.items():
             check_owner(gateway, tenant, trajectory_id)
-            scope = scope_of(tenant, trajectory_id)
-            gateway.trajectories.admit(scope, channel, time.monotonic(), is_open=gateway.is_open(scope))
-            gateway.seen.note(tenant, trajectory_id, each[0].prompt_uid)
+            gateway.admit(tenant, trajectory_id, each[0].prompt_uid, channel)
         await asyncio.gather(*(_submit(gateway, tenant, channel, each) for each in trajectories.values()))
     return web.json_response({"accepted": len(steps)})
 

@@ -8,7 +8,6 @@ comes::
     gateway B                          a call of that trajectory: step 1 is decoded, its tokens are gone on from
 """
 
-import asyncio
 import contextlib
 import threading
 from collections import OrderedDict
@@ -20,14 +19,10 @@ from clawstream.gateway.log.ledger import WRITER, tenant_in
 from clawstream.gateway.tokens.history import NO_HISTORY, answer_message, history_of, settings_digest, tools_digest
 from clawstream.gateway.tokens.integrity import is_exact
 from clawstream.gateway.tokens.prefix import Known, PrefixStore
+from clawstream.gateway.trajectories.following import Following
 from clawstream.gateway.trajectories.seen import Seen
 from clawstream.schemas import CodecError, Step, decode
-from clawstream.streams.errors import KafkaUnreachableError
 from clawstream.streams.tail import RawRecord, Tail
-
-_POLL_SECONDS = 0.2
-_LOOK_AGAIN_SECONDS = 0.002
-_READ_BACK_SECONDS = 5.0
 
 
 class Others:
@@ -69,29 +64,17 @@ class Others:
         return taken
 
 
-class Handover:
+class Handover(Following):
     """Follows ``steps`` and puts what others wrote into ``store`` when it is asked for."""
 
     def __init__(self, tail: Tail, others: Others, store: PrefixStore, catch_up_seconds: float, seen: Seen) -> None:
-        self._tail, self._others, self._store, self._seen = tail, others, store, seen
-        self._seconds = catch_up_seconds
+        super().__init__(tail, catch_up_seconds)
+        self._others, self._store, self._seen = others, store, seen
 
-    def follow(self, stop: threading.Event) -> None:
-        """Take records in until ``stop`` is set, then close. Blocks; give it a thread of its own."""
-        try:
-            while not stop.is_set():
-                for record in self._tail.poll(_POLL_SECONDS):
-                    self._seen.note(tenant_in(record.headers), record.key)
-                    self._others.add(record)
-        finally:
-            self._tail.close()
-
-    async def read_back(self) -> None:
-        """Wait until the end of the log as it is now has been seen, some seconds at most: a start must not hang."""
-        with contextlib.suppress(TimeoutError, KafkaUnreachableError):
-            async with asyncio.timeout(_READ_BACK_SECONDS):
-                for partition, end in (await self._tail.ends()).items():
-                    await self._reach(partition, end)
+    def take(self, record: RawRecord) -> None:
+        """Keep a step as it lies in the log."""
+        self._seen.note(tenant_in(record.headers), record.key)
+        self._others.add(record)
 
     def holds(self, scope: str) -> bool:
         """Have others written steps of the trajectory that are not taken in yet?"""
@@ -104,22 +87,6 @@ class Handover:
             with contextlib.suppress(CodecError):  # who reads the log for good buries it
                 learn(decode(value, Step), self._store)
         return bool(raw)
-
-    async def catch_up(self, trajectory_id: str) -> bool:
-        """Wait until all that is in the log of the trajectory now has been seen; did it get so far in time?"""
-        partition = self._tail.partition(trajectory_id)
-        with contextlib.suppress(TimeoutError, KafkaUnreachableError):
-            async with asyncio.timeout(self._seconds):
-                end = await self._tail.end(partition)
-                await self._reach(partition, end)
-                return True
-        return False
-
-    async def _reach(self, partition: int, end: int) -> None:
-        while True:
-            if self._tail.reached(partition) >= end:
-                return
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
 
 def learn(step: Step, store: PrefixStore) -> None:

@@ -2,7 +2,7 @@
 
 Invariant: this is a cache. A trajectory that is unknown here (after a restart, or long ago) is taken for a train
 trajectory; the truth is the channel of its ``opened`` feedback, which is in the log before the registration is
-answered, and processors take it from there and not from the step.
+answered, and processors take it from there and not from the step (and so does ``openings.py``, of other gateways).
 """
 
 from collections import OrderedDict
@@ -17,14 +17,22 @@ TRAIN = "train"
 class Trajectories:
     """The trajectories used last, bounded in number."""
 
-    def __init__(self, pace: Pace, max_trajectories: int, newest_version: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        pace: Pace,
+        max_trajectories: int,
+        newest_version: Callable[[], int],
+        elsewhere: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
+        """``elsewhere``: the channel in which another gateway opened it."""
         self._pace, self._max, self._newest_version = pace, max_trajectories, newest_version
+        self._elsewhere = elsewhere
         self._channels: OrderedDict[str, str] = OrderedDict()
         self._openings: dict[str, Opening] = {}
 
     def channel(self, trajectory_id: str) -> str:
         """The channel as far as it is known here."""
-        return self._channels.get(trajectory_id, TRAIN)
+        return self._channels.get(trajectory_id) or self._elsewhere(trajectory_id) or TRAIN
 
     def admit(
         self,

@@ -1,9 +1,8 @@
 """Which trajectories this gateway knows of, their owners and their groups.
 
-Invariant: known are those that were opened, called or submitted here, and those with a step in what was read of the
-log, the ones used last, bounded in number. So a trajectory that is not known may still exist: it was opened at another
-gateway and not called yet, or it is older than what is remembered and read back. The first tenant that was seen to use
-a trajectory stays its owner.
+Invariant: known are those that were opened, called or submitted here, and those with a step or an opening in what was
+read of the log, the ones used last, bounded in number. So a trajectory that is not known may still exist: it is older
+than what is remembered and read back. The first tenant that was seen to use a trajectory stays its owner.
 """
 
 import threading

@@ -24,11 +24,13 @@ async def test_a_trajectory_from_init_to_completion(kafka: KafkaSettings) -> Non
         opened = await client.post(f"{path}/register_trajectory", {"channel": "val", "metadata": metadata})
         status, _, _ = await client.chat(path)
         closed = await client.post(f"{path}/complete_trajectory", {"reward": 0.5, "channel": "train"})
-        (step,), (opening, completion) = await client.steps(), await client.feedback(2)
+        (step,), said = await client.steps(), await client.feedback(4)
     assert (opened[0], opened[2], status, closed[2]) == (200, {"status": "ok"}, 200, {"status": "ok"})
     trajectory, group = path.strip("/").split("/")[:2]
     assert first["trajectory_uid"] == trajectory
     assert second["base_url"].split("/")[4] != group
+    begun, opening, completion = [each for each in said if each.trajectory_id == trajectory]
+    assert (begun.kind, begun.channel, begun.group_id) == ("opened", None, group)
     assert (step.trajectory_id, step.group_id, step.channel) == (trajectory, group, "val")
     assert (opening.kind, opening.channel, opening.group_size) == ("opened", "val", 4)
     assert json.loads(opening.detail_json or "") == metadata
