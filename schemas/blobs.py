@@ -46,13 +46,16 @@ def moved(messages: Sequence[Message], min_bytes: int) -> tuple[list[Message], d
     def move(text: str) -> str:
         if len(text) < min_bytes and not text.startswith(SCHEME):  # what looks like one must not become one
             return text
-        media_type, content = _content(text)
-        digest = hashlib.sha256(content).hexdigest()
-        reference = f"{SCHEME}{digest}?size={len(content)}&type={quote(media_type, safe='/')}"
+        reference, content = _reference(text)
         contents[reference] = content
         return reference
 
     return [_changed(message, move) for message in messages], contents
+
+
+def referred(message: Message) -> Message:
+    """``message`` with references in place of all content, whether it was ``moved`` before or not."""
+    return _changed(message, lambda text: text if read_reference(text) else _reference(text)[0])
 
 
 def restored(messages: Sequence[Message], content_of: Callable[[Reference], bytes]) -> list[Message]:
@@ -88,6 +91,13 @@ def _deep(value: Any, change: Callable[[str], str]) -> Any:
 
 def _is_text(part: Any) -> bool:
     return not isinstance(part, dict) or part.get("type", "text") == "text"
+
+
+def _reference(text: str) -> tuple[str, bytes]:
+    """The reference to ``text``, and its content."""
+    media_type, content = _content(text)
+    digest = hashlib.sha256(content).hexdigest()
+    return f"{SCHEME}{digest}?size={len(content)}&type={quote(media_type, safe='/')}", content
 
 
 def _content(text: str) -> tuple[str, bytes]:

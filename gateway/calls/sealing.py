@@ -3,6 +3,7 @@
 Invariant: a sealed step's prefix was sealed before it, and nothing goes on from a step that is not sealed.
 """
 
+import asyncio
 import time
 
 from clawstream.gateway.calls.record import Call, Sampled, step_of
@@ -21,6 +22,7 @@ from clawstream.gateway.metrics import (
 )
 from clawstream.gateway.tokens.history import answer_message, has_media
 from clawstream.gateway.tokens.integrity import Ended, is_exact
+from clawstream.gateway.tokens.media import NO_MEDIA, media_digests
 from clawstream.gateway.tokens.prefix import PrefixStore, known_of, shorten
 from clawstream.schemas import NodeStatus, Step, pack_tokens
 from clawstream.topics import STEPS
@@ -40,13 +42,14 @@ class Sealer:
 
         Raises ``ApiError`` as ``Ledger.write`` does.
         """
-        prompt = pack_tokens(answer.prompt_ids or ())
+        prompt, messages = pack_tokens(answer.prompt_ids or ()), call.asked.messages
+        media = await asyncio.to_thread(media_digests, messages) if has_media(messages) else None
         known = self._prefixes.find(call.caller.scope, prompt)
-        stored = shorten(prompt, call.asked.messages, call.asked.tools, known)
+        stored = shorten(prompt, messages, call.asked.tools, known, media)
         sampled = Sampled(answer=answer, prompt=prompt, node=node, ended=ended)
         step, flaw = step_of(call, sampled, stored)
         started = time.perf_counter()
-        if not await self._record(step, has_media(call.asked.messages)):
+        if not await self._record(step, has_media=media is not None):
             return False
         SEAL_SECONDS.observe(time.perf_counter() - started)
         STEPS_RECORDED.labels(step.turn_type, "no" if step.prompt_prefix is None else "yes").inc()
@@ -57,10 +60,10 @@ class Sealer:
         if flaw is not None:
             UNTRAINABLE.labels(flaw.kind).inc()
         if step.turn_type == "main" and is_exact(step.untrainable_reason):
-            self._remember(call, answer, step, prompt)
+            self._remember(call, answer, step, prompt, NO_MEDIA if media is None else media[-1])
         return True
 
-    async def _record(self, step: Step, has_media: bool) -> bool:
+    async def _record(self, step: Step, *, has_media: bool) -> bool:
         try:
             if has_media and self._blobs is not None:
                 step = await self._blobs.apart(step)
@@ -77,7 +80,7 @@ class Sealer:
             return False
         return True
 
-    def _remember(self, call: Call, answer: Answer, step: Step, prompt: bytes) -> None:
+    def _remember(self, call: Call, answer: Answer, step: Step, prompt: bytes, media: bytes) -> None:
         known = known_of(
             step.step_id,
             prompt + step.response_tokens,
@@ -86,6 +89,7 @@ class Sealer:
             call.asked.tools,
             call.asked.sampling(),
             step.model,
+            media,
         )
         self._prefixes.remember(call.caller.scope, known)
         PREFIX_TOKENS.set(self._prefixes.token_count)

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from clawstream.gateway.tokens.history import Message, history_of, settings_digest, tools_digest
+from clawstream.gateway.tokens.media import NO_MEDIA
 from clawstream.schemas import TOKEN_BYTES, PromptPrefix, tokens_digest
 
 _LEAST_BYTES = 256 * TOKEN_BYTES
@@ -27,6 +28,7 @@ class Known:
     tokens: bytes  # whole prompt and response, packed
     message_count: int  # messages of its request
     history: bytes  # digest of those and the answer
+    media: bytes  # digest of the images and other media in those
     tools: bytes | None  # digest of its request's tools; None: it had none
     settings: bytes  # digest of what else shaped the prompt
     model: str  # whose tokens they are
@@ -112,6 +114,7 @@ def known_of(
     tools: Sequence[Message],
     sampling: dict[str, Any],
     model: str,
+    media: bytes = NO_MEDIA,
 ) -> Known:
     """A step as it is kept."""
     return Known(
@@ -119,19 +122,27 @@ def known_of(
         tokens=tokens,
         message_count=len(messages),
         history=history_of(messages, answer, sampling),
+        media=media,
         tools=tools_digest(tools),
         settings=settings_digest(sampling),
         model=model,
     )
 
 
-def shorten(prompt: bytes, messages: Sequence[Message], tools: Sequence[Message], known: Known | None) -> Stored:
+def shorten(
+    prompt: bytes,
+    messages: Sequence[Message],
+    tools: Sequence[Message],
+    known: Known | None,
+    media: Sequence[bytes] | None = None,
+) -> Stored:
     """What to write of a request whose prompt tokens begin with those of ``known``; all of it when there is none.
 
     The message that repeats ``known``'s own answer is not new. An empty ``tools`` after a step with tools is ``[]``.
+    ``media``: as ``media_digests`` has them; ``None``: the messages hold none.
     """
     tools_json = _json(tools) if tools else None
-    if known is None or not _goes_on(messages, known.message_count):
+    if known is None or not _goes_on(messages, known.message_count) or not _shows_the_same(media, known):
         return Stored(prefix=None, prompt_tokens=prompt, new_messages_json=_json(messages), tools_json=tools_json)
     shared = len(known.tokens)
     return Stored(
@@ -150,6 +161,11 @@ def _goes_on(messages: Sequence[Message], message_count: int) -> bool:
     A prompt of token ids has no messages, and its tokens say all.
     """
     return not messages or (len(messages) > message_count and messages[message_count].get("role") == "assistant")
+
+
+def _shows_the_same(media: Sequence[bytes] | None, known: Known) -> bool:
+    """Are the images and other media of the known step's messages still what they were?"""
+    return known.media == (NO_MEDIA if media is None else media[known.message_count])
 
 
 def _cost(known: Known) -> int:

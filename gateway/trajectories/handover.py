@@ -18,6 +18,7 @@ from clawstream.gateway.callers.identity import scope_of
 from clawstream.gateway.log.ledger import WRITER, tenant_in
 from clawstream.gateway.tokens.history import NO_HISTORY, answer_message, history_of, settings_digest, tools_digest
 from clawstream.gateway.tokens.integrity import is_exact
+from clawstream.gateway.tokens.media import NO_MEDIA, media_digests
 from clawstream.gateway.tokens.prefix import Known, PrefixStore
 from clawstream.gateway.trajectories.following import Following
 from clawstream.gateway.trajectories.seen import Seen
@@ -104,12 +105,14 @@ def _known(step: Step, parent: Known | None) -> Known:
     messages, sampling = msgspec.json.decode(step.new_messages_json), msgspec.json.decode(step.sampling_json)
     answer = answer_message(step.text, msgspec.json.decode(step.tool_calls_json or "[]"))
     tools = tools_digest(msgspec.json.decode(step.tools_json)) if step.tools_json is not None else None
-    start = parent.history if parent else NO_HISTORY
+    start, shown = (parent.history, parent.media) if parent else (NO_HISTORY, NO_MEDIA)
+    first_index = parent.message_count + 1 if parent else 0
     return Known(
         step_id=step.step_id,
         tokens=(parent.tokens if parent else b"") + step.prompt_tokens + step.response_tokens,
-        message_count=len(messages) + (parent.message_count + 1 if parent else 0),
+        message_count=first_index + len(messages),
         history=NO_HISTORY if parent and not parent.history else history_of(messages, answer, sampling, start),
+        media=media_digests(messages, shown, first_index)[-1],
         tools=parent.tools if parent and step.tools_json is None else tools,
         settings=settings_digest(sampling),
         model=step.model,
