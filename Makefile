@@ -4,6 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 PYTHON ?= python3
 VENV := .venv
+JOBS ?= 2
 RUN := $(VENV)/bin/python -m
 READY := $(VENV)/ready
 EXTRAS := agents gateway processors trainer rollout demo dev
@@ -14,8 +15,8 @@ help:  ## show what there is
 demo: $(READY)  ## watch a policy learn through the whole loop (KEEP=1 leaves it running)
 	$(VENV)/bin/clawstream demo $(if $(KEEP),--keep)
 
-test: lint  ## lint, types, import contracts and every test
-	$(RUN) pytest $(ARGS)
+test: lint  ## lint, types, import contracts and every test, in JOBS=2 processes
+	$(RUN) pytest --numprocesses=$(JOBS) --dist=loadgroup $(ARGS)
 
 lint: $(READY)  ## ruff, mypy strict, import-linter
 	$(RUN) ruff check .

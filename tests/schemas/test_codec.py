@@ -51,6 +51,7 @@ def test_ids_are_unique() -> None:
         (encode(a_step())[:-3], "body is no Step"),
         (encode(a_step()) + b"!", "ends at byte"),
     ],
+    ids=["too few", "another format", "no schema", "another record", "cut", "too many"],
 )
 def test_bad_bytes_are_told_apart(data: bytes, sentence: str) -> None:
     with pytest.raises(CodecError, match=sentence):
