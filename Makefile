@@ -16,7 +16,7 @@ demo: $(READY)  ## watch a policy learn through the whole loop (KEEP=1 leaves it
 	$(VENV)/bin/clawstream demo $(if $(KEEP),--keep)
 
 test: lint  ## lint, types, import contracts and every test, in JOBS=2 processes
-	$(RUN) pytest --numprocesses=$(JOBS) --dist=loadgroup $(ARGS)
+	$(RUN) pytest --numprocesses=$(JOBS) --dist=loadfile $(ARGS)
 
 lint: $(READY)  ## ruff, mypy strict, import-linter
 	$(RUN) ruff check .

@@ -14,6 +14,7 @@ from clawstream.agents.errors import AgentError
 from clawstream.cli.agents import agents
 from clawstream.cli.dead import dead
 from clawstream.cli.key import key
+from clawstream.cli.lag import lag
 from clawstream.cli.options import flags
 from clawstream.cli.topics import topics
 from clawstream.cli.weights import weights
@@ -71,6 +72,7 @@ def _command(name: str, model: type[Section], module: str, summary: str) -> clic
 for _entry in _COMMANDS:
     cli.add_command(_command(*_entry))
 cli.add_command(key)
+cli.add_command(lag)
 cli.add_command(topics)
 cli.add_command(dead)
 cli.add_command(agents)

@@ -13,6 +13,7 @@ from clawstream.schemas import (
     Sequence,
     Step,
     Trajectory,
+    WeightVersion,
     new_id,
     pack_logprobs,
     pack_tokens,
@@ -59,6 +60,19 @@ def a_step(prompt: list[int] | None = None, response: list[int] | None = None, v
         "untrainable_reason": None,
     }
     return Step(**(defaults | fields))
+
+
+def a_version(version: int = 1, **fields: Any) -> WeightVersion:
+    """A version of the model ``policy``."""
+    defaults: dict[str, Any] = {
+        "model": "policy",
+        "uri": f"file:///weights/{version}",
+        "sha256": "0" * 64,
+        "parent": version - 1,
+        "update_id": f"u{version}",
+        "created_at": NOON,
+    }
+    return WeightVersion(version=version, **(defaults | fields))
 
 
 def a_feedback(kind: str = "completed", **fields: Any) -> Feedback:

@@ -13,14 +13,6 @@ from tests.vllm_node import node
 __all__ = ["broker", "kafka", "node"]
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run in several processes, a file's stay together, and so do all that need vLLM: it is started once."""
-    for item in items:
-        together = "vllm" if item.get_closest_marker("vllm") else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(together))
-
-
 @pytest.fixture(scope="session")
 def broker() -> Iterator[LocalBroker]:
     """A real Apache Kafka on a free port, gone with the session."""

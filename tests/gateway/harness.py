@@ -79,7 +79,7 @@ class Client:
         return records
 
 
-async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait for ``condition``; fail when it does not come true."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not condition():
