@@ -1,1 +1,1 @@
-"""The handlers: each takes a request apart, calls the other rooms, and answers."""
+"""The handlers: each takes a request apart, asks whose its trajectory is, calls the other rooms, and answers."""

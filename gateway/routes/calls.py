@@ -25,8 +25,8 @@ from clawstream.gateway.chat.request import ChatRequest
 from clawstream.gateway.context import GATEWAY, TENANT_KEY, Gateway
 from clawstream.gateway.dialects.exchange import Dialect, Exchange
 from clawstream.gateway.errors import ApiError, NodeError
+from clawstream.gateway.log.feedback import say
 from clawstream.gateway.reading import read_object
-from clawstream.gateway.routes.feedback import say
 from clawstream.gateway.routes.ownership import may_use
 from clawstream.gateway.tokens.integrity import Ended
 from clawstream.gateway.upstreams.node_stream import NodeStream
@@ -175,7 +175,7 @@ async def _take(
         raise
     recorded, caller = await seal(), calls[0].caller
     if caller.session_done and recorded:
-        await say(gateway, caller.tenant, "completed", caller.trajectory_id, caller.group_id)
+        await say(gateway.ledger, caller.tenant, "completed", caller.trajectory_id, caller.group_id)
     return answers, recorded
 
 

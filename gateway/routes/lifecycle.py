@@ -12,8 +12,8 @@ from aiohttp import web
 from clawstream.gateway.callers.identity import checked, named_trajectory, scope_of
 from clawstream.gateway.context import GATEWAY, TENANT_KEY
 from clawstream.gateway.errors import invalid
+from clawstream.gateway.log.feedback import finite, group_size, say
 from clawstream.gateway.reading import read_object, shaped
-from clawstream.gateway.routes.feedback import finite, group_size, say
 from clawstream.gateway.routes.ownership import is_known, may_use
 from clawstream.gateway.trajectories.memory import TRAIN
 from clawstream.schemas import new_id
@@ -39,7 +39,7 @@ async def init_trajectory(request: web.Request) -> web.Response:
     trajectory_id, group_id = new_id(), new_id()
     gateway, tenant = request.app[GATEWAY], request[TENANT_KEY]
     gateway.admit(tenant, trajectory_id, group_id)
-    await say(gateway, tenant, "opened", trajectory_id, group_id)
+    await say(gateway.ledger, tenant, "opened", trajectory_id, group_id)
     base_url = f"{request.scheme}://{request.host}/{trajectory_id}/{group_id}/v1"
     return web.json_response({"trajectory_uid": trajectory_id, "base_url": base_url})
 
@@ -52,7 +52,7 @@ async def register_trajectory(request: web.Request) -> web.Response:
     await may_use(gateway, tenant, trajectory_id)
     gateway.admit(tenant, trajectory_id, group_id, channel)
     await say(
-        gateway,
+        gateway.ledger,
         tenant,
         "opened",
         trajectory_id,
@@ -70,7 +70,7 @@ async def complete_trajectory(request: web.Request) -> web.Response:
     body = shaped(read_object(await request.read()), Completion)
     reward = body.final_reward if body.reward is None else body.reward
     known = await is_known(gateway, tenant, trajectory_id)
-    await say(gateway, tenant, "completed", trajectory_id, group_id, reward=finite(reward))
+    await say(gateway.ledger, tenant, "completed", trajectory_id, group_id, reward=finite(reward))
     gateway.prefixes.forget(scope_of(tenant, trajectory_id))
     return web.json_response({"status": "ok"} if known else {"status": "ok", "matched": False})
 

@@ -17,8 +17,8 @@ from clawstream.gateway.callers.identity import checked, named_trajectory, scope
 from clawstream.gateway.calls.retries import KEY
 from clawstream.gateway.context import GATEWAY, TENANT_KEY, Gateway
 from clawstream.gateway.errors import ApiError, invalid
+from clawstream.gateway.log.feedback import finite, say
 from clawstream.gateway.reading import read_object, shaped
-from clawstream.gateway.routes.feedback import finite, say
 from clawstream.gateway.routes.ownership import is_known
 
 MAX_STATEMENTS = 1000  # of one call
@@ -130,7 +130,7 @@ async def _record(gateway: Gateway, tenant: str, statement: Statement, known: bo
     """Record one checked ``statement``; its answer. Raises ``ApiError`` 503 when Kafka does not take it."""
     trajectory_id = statement.trajectory or ""
     feedback_id = await say(
-        gateway,
+        gateway.ledger,
         tenant,
         statement.kind,
         trajectory_id,

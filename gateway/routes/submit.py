@@ -9,6 +9,7 @@ same ids::
 """
 
 import asyncio
+from functools import partial
 
 from aiohttp import web
 
@@ -16,9 +17,9 @@ from clawstream.gateway.callers.identity import checked, scope_of
 from clawstream.gateway.calls.submitted import SubmittedStep, answer_of, by_trajectory, call_of, node_of, read_steps
 from clawstream.gateway.context import GATEWAY, TENANT_KEY, Gateway
 from clawstream.gateway.errors import unavailable
+from clawstream.gateway.log.feedback import group_size, say
 from clawstream.gateway.log.ledger import NOT_RECORDED
 from clawstream.gateway.reading import read_object
-from clawstream.gateway.routes.feedback import group_size, say
 from clawstream.gateway.routes.ownership import check_owner, may_use
 from clawstream.gateway.trajectories.memory import TRAIN
 
@@ -43,9 +44,10 @@ async def _submit(gateway: Gateway, tenant: str, channel: str, steps: list[Submi
     """Record steps of one trajectory."""
     first = steps[0]
     trajectory_id, group_id = first.trajectory_uid, first.prompt_uid
+    tell = partial(say, gateway.ledger, tenant)
     if (metadata := first.metadata) is not None:
         size = group_size(metadata)
-        await say(gateway, tenant, "opened", trajectory_id, group_id, channel=channel, group_size=size, detail=metadata)
+        await tell("opened", trajectory_id, group_id, channel=channel, group_size=size, detail=metadata)
     if gateway.handover is not None:
         gateway.handover.learn(scope_of(tenant, trajectory_id))
     live = gateway.nodes.live()
@@ -56,17 +58,8 @@ async def _submit(gateway: Gateway, tenant: str, channel: str, steps: list[Submi
     for step in steps:
         if step.reward is not None and not step.is_last:
             key = step.step_id
-            await say(
-                gateway,
-                tenant,
-                "rewarded",
-                trajectory_id,
-                group_id,
-                step_id=key,
-                reward=step.reward,
-                idempotency_key=key,
-            )
+            await tell("rewarded", trajectory_id, group_id, step_id=key, reward=step.reward, idempotency_key=key)
     for step in steps:
         if step.is_last:
-            await say(gateway, tenant, "completed", trajectory_id, group_id, reward=step.reward)
+            await tell("completed", trajectory_id, group_id, reward=step.reward)
             gateway.prefixes.forget(scope_of(tenant, trajectory_id))

@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-import os
 import re
 import signal
-import sys
 from typing import Any
 
 import aiohttp
@@ -17,8 +15,9 @@ from clawstream.streams.consumer import read_all
 from clawstream.streams.errors import KafkaUnreachableError, ProducerBrokenError
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import CATALOGUE, STEPS
-from tests.gateway.fake_node import CUT, DONE, FakeNode, announce, running, status_of
+from tests.gateway.fake_node import DONE, FakeNode, announce, running, status_of
 from tests.gateway.harness import MESSAGES, gateway, until
+from tests.gateway.processes import gateway_process
 from tests.gateway.samples import answer_data
 from tests.streams.breaking import break_for_good
 
@@ -165,41 +164,42 @@ async def test_sigterm_ends_calls_in_flight_and_leaves_nothing_unsent(kafka: Kaf
     node = FakeNode(script=lambda body: [*chunks[:2], 60.0 if body.get("seed") else 1.0, *chunks[2:], DONE])
     async with running(node), aiohttp.ClientSession() as http:
         await announce(kafka, status_of(node))
-        process, url = await _start(kafka)
-        body = {"messages": MESSAGES, "stream": True}
-        short = asyncio.create_task(_read(http, url, body))
-        long = asyncio.create_task(_read(http, url, body | {"seed": 1}))
-        await until(lambda: len(node.bodies) == 2)
-        process.send_signal(signal.SIGTERM)
-        assert (await short).endswith(b"data: [DONE]\n\n")
-        assert await asyncio.wait_for(process.wait(), 15) == 0
-        with pytest.raises((aiohttp.ClientError, AssertionError)):
-            assert (await long).endswith(b"data: [DONE]\n\n")
+        async with gateway_process(kafka) as (process, url):
+            body = {"messages": MESSAGES, "stream": True}
+            short = asyncio.create_task(_read(http, url, body))
+            long = asyncio.create_task(_read(http, url, body | {"seed": 1}))
+            await until(lambda: len(node.bodies) == 2)
+            process.send_signal(signal.SIGTERM)
+            assert (await short).endswith(b"data: [DONE]\n\n")
+            assert await asyncio.wait_for(process.wait(), 15) == 0
+            with pytest.raises((aiohttp.ClientError, AssertionError)):
+                assert (await long).endswith(b"data: [DONE]\n\n")
     steps = await asyncio.to_thread(read_all, kafka, STEPS)
     assert sorted((step.finish_reason, step.trainable) for step in steps) == [("disconnect", False), ("stop", True)]
 
 
-@pytest.mark.parametrize("after_done", [False, True])
-async def test_kill_9_loses_no_answered_call(kafka: KafkaSettings, after_done: bool) -> None:
-    node = FakeNode(script=lambda body: [CUT] if body.get("seed") else [*answer_data([1], [10], text="a"), DONE])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_kill_9_loses_no_answered_call(kafka: KafkaSettings, stream: bool) -> None:
+    chunks = answer_data([1], [10, 11], text="ab")
+    node = FakeNode(script=lambda _: [*chunks[:1], 0.005, *chunks[1:], DONE])
     answered: list[str] = []
     async with running(node), aiohttp.ClientSession() as http:
         await announce(kafka, status_of(node))
-        process, url = await _start(kafka)
+        async with gateway_process(kafka, "--node-seconds", "300") as (process, url):
 
-        async def worker(number: int) -> None:
-            while True:
-                sent = {"messages": MESSAGES, "stream": after_done}
-                async with http.post(f"{url}/t{number}/g/v1/chat/completions", json=sent) as answer:
-                    read = await answer.read()
-                    if not after_done or read.endswith(b"data: [DONE]\n\n"):
-                        answered.append(answer.headers["X-ClawStream-Step"])
+            async def worker(number: int) -> None:
+                while True:
+                    sent = {"messages": MESSAGES, "stream": stream}
+                    async with http.post(f"{url}/t{number}/g/v1/chat/completions", json=sent) as answer:
+                        read = await answer.read()
+                        if not stream or read.endswith(b"data: [DONE]\n\n"):
+                            answered.append(answer.headers["X-ClawStream-Step"])
 
-        workers = [asyncio.create_task(worker(number)) for number in range(8)]
-        await until(lambda: len(answered) >= 100)
-        process.send_signal(signal.SIGKILL)
-        await process.wait()
-        await asyncio.gather(*workers, return_exceptions=True)
+            workers = [asyncio.create_task(worker(number)) for number in range(8)]
+            await until(lambda: len(answered) >= 100)
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+            await asyncio.gather(*workers, return_exceptions=True)
     recorded = [step.step_id for step in await asyncio.to_thread(read_all, kafka, STEPS)]
     assert len(recorded) == len(set(recorded))
     assert set(answered) <= set(recorded)
@@ -215,33 +215,6 @@ async def raw_status(url: str, method: str, path: str) -> int:
         return int((await reader.read()).split()[1])
     finally:
         writer.close()
-
-
-_MAIN = """
-import logging, sys
-from clawstream.gateway.command import run
-from clawstream.gateway.settings import GatewaySettings
-from clawstream.streams.settings import KafkaSettings, load
-logging.basicConfig(level="INFO")
-sys.exit(run(load(GatewaySettings, {"port": 0, "drain_seconds": 3}), load(KafkaSettings)))
-"""
-
-
-async def _start(kafka: KafkaSettings) -> tuple[asyncio.subprocess.Process, str]:
-    """A gateway in a process of its own, and its URL."""
-    environment = os.environ | {
-        "CLAWSTREAM_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
-        "CLAWSTREAM_KAFKA_TOPIC_PREFIX": kafka.topic_prefix,
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", _MAIN, env=environment, stderr=asyncio.subprocess.PIPE
-    )
-    assert process.stderr is not None
-    async for line in process.stderr:
-        if found := re.search(rb"serving at (\S+)/v1", line):
-            return process, found[1].decode()
-    raise AssertionError("the gateway ended before it served")
 
 
 async def _read(http: aiohttp.ClientSession, url: str, body: dict[str, Any]) -> bytes:

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from clawstream.gateway.callers.identity import scope_of
-from clawstream.gateway.context import Gateway
 from clawstream.gateway.errors import invalid
+from clawstream.gateway.log.ledger import Ledger
 from clawstream.schemas import Feedback, FeedbackKind, derived_id, new_id, now
 from clawstream.topics import FEEDBACK
 
@@ -19,7 +19,7 @@ _LIFECYCLE = frozenset({"opened", "completed"})
 
 
 async def say(
-    gateway: Gateway,
+    ledger: Ledger,
     tenant: str,
     kind: FeedbackKind,
     trajectory_id: str,
@@ -51,8 +51,8 @@ async def say(
         group_size=group_size,
         detail_json=detail_json,
     )
-    gateway.ledger.check()
-    await gateway.ledger.write(FEEDBACK, feedback)
+    ledger.check()
+    await ledger.write(FEEDBACK, feedback)
     return feedback.feedback_id
 
 
