@@ -72,7 +72,7 @@ async def test_a_thousand_malformed_bodies_are_each_refused_and_cost_nobody_else
         await asyncio.gather(*(abuse(share) for share in range(8)), *(work(number) for number in range(2)))
         assert sum(status >= 400 for status in statuses) >= 1000
         assert min(done) > 0
-        assert await slowest_of_a_hundred(client) < 3 * before + 0.05
+        assert await slowest_of_a_hundred(client) < 3 * before + 0.2
         steps = await in_log(client, sum(done))
         assert [sum(step.trajectory_id == f"healthy{number}" for step in steps) for number in range(2)] == done
         assert client.gateway.in_flight == 0

@@ -1,4 +1,7 @@
-"""An open address needs a key, and a key is not shown."""
+"""An open address needs a key, a key is not shown, and every setting is documented."""
+
+import re
+from pathlib import Path
 
 import pytest
 
@@ -21,3 +24,8 @@ def test_other_addresses_need_one(host: str) -> None:
 
 def test_the_key_is_not_shown() -> None:
     assert "secret" not in repr(load(GatewaySettings, {"api_key": "secret"}))
+
+
+def test_every_setting_is_in_the_documentation() -> None:
+    told = (Path(__file__).parents[2] / "docs" / "gateway.md").read_text()
+    assert [name for name in GatewaySettings.model_fields if re.search(rf"\b{name}\b", told) is None] == []
