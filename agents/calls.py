@@ -34,6 +34,8 @@ class Call(Generic[T]):
         body: JSON.
         read: makes the result of a 2xx answer's JSON and headers; raises ``KeyError``, ``TypeError`` or ``IndexError``
             for one that is no gateway's.
+        headers: beside the key's and those of HTTP.
+        key: the same over all tries.
     """
 
     path: str

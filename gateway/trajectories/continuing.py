@@ -1,4 +1,4 @@
-"""Which known step a request goes on from, and why it does not where it does not. Pure.
+"""Which known step a request goes on from, and why it does not where it does not; :func:`plan` decides, and is pure.
 
 Invariant: exact tokens are reused only where every message before the known step's answer, that answer, the tools, the
 template's settings and the model are the same; whatever else is rendered whole. Reasons begin with one word::

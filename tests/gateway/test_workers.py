@@ -5,6 +5,8 @@ import contextlib
 import os
 import re
 import signal
+import subprocess
+import sys
 from typing import Any
 
 import aiohttp
@@ -25,6 +27,26 @@ def test_a_worker_gets_its_share_of_the_pace() -> None:
     settings = share(GatewaySettings(workers=3, trajectories_per_version=10), 81)
     assert (settings.trajectories_per_version, settings.port, settings.workers) == (4, 81, 3)
     assert share(GatewaySettings(workers=2), 81).trajectories_per_version == 0
+
+
+FAILING = """
+from clawstream.gateway.settings import GatewaySettings
+from clawstream.gateway.workers import _be_worker
+from clawstream.streams.errors import ProducerBrokenError
+from clawstream.streams.settings import KafkaSettings
+
+def work(*_):
+    raise ProducerBrokenError("Kafka takes nothing from this process any more")
+
+_be_worker(3, "INFO", GatewaySettings(), KafkaSettings(), work)
+"""
+
+
+def test_a_worker_that_cannot_go_on_says_why_in_a_sentence() -> None:
+    ended = subprocess.run([sys.executable, "-c", FAILING], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "Kafka takes nothing from this process any more" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 async def call(url: str, trajectory: str, messages: list[Any]) -> dict[str, Any]:
