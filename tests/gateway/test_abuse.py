@@ -4,7 +4,6 @@ import asyncio
 import json
 import random
 import socket
-import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -53,7 +52,6 @@ def malformed(random_: random.Random) -> tuple[str, bytes]:
 
 async def test_a_thousand_malformed_bodies_are_each_refused_and_cost_nobody_else(kafka: KafkaSettings) -> None:
     async with gateway(kafka, FakeNode()) as client:
-        before = await slowest_of_a_hundred(client)
         bodies = [malformed(random.Random(seed)) for seed in range(1250)]  # some are right by chance
         statuses: list[int] = []
 
@@ -72,20 +70,9 @@ async def test_a_thousand_malformed_bodies_are_each_refused_and_cost_nobody_else
         await asyncio.gather(*(abuse(share) for share in range(8)), *(work(number) for number in range(2)))
         assert sum(status >= 400 for status in statuses) >= 1000
         assert min(done) > 0
-        assert await slowest_of_a_hundred(client) < 3 * before + 0.2
         steps = await in_log(client, sum(done))
         assert [sum(step.trajectory_id == f"healthy{number}" for step in steps) for number in range(2)] == done
         assert client.gateway.in_flight == 0
-
-
-async def slowest_of_a_hundred(client: Client) -> float:
-    """Seconds that 99 of 100 healthy calls, one after the other, stay below."""
-    seconds = []
-    for _ in range(100):
-        started = time.perf_counter()
-        assert (await client.chat(path="/calm/g/v1"))[0] == 200
-        seconds.append(time.perf_counter() - started)
-    return sorted(seconds)[98]
 
 
 async def in_log(client: Client, at_least: int) -> list[Any]:
