@@ -1,19 +1,67 @@
 """Faust's application and tables, as the worker needs them. The one file that imports Faust.
 
-Invariant: Faust reads topics, assigns partitions and recovers tables; it writes nothing.
+Invariant: Faust reads topics, assigns partitions and recovers tables; it writes nothing, and runs no streams. Records
+go from its fetcher into the worker's own queue: two tasks and an event for each would cost more than the record does.
 """
 
+import asyncio
 import logging
 from pathlib import Path
 from typing import Any
 
 import faust
+from faust.transport.drivers import aiokafka
 from faust.types import TP
 
 from clawstream.streams.settings import KafkaSettings
 
-RAW = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
-__all__ = ["RAW", "TP", "PartitionedTable", "make_app", "run_app"]
+_RAW = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
+_YIELD_AFTER = 100
+__all__ = ["CHANGELOG", "TP", "Inbox", "PartitionedTable", "make_app", "run_app", "take_from"]
+
+Inbox = asyncio.Queue[Any]  # of Kafka messages as Faust has them
+
+
+class _Consumer(aiokafka.Consumer):
+    """Hands records of topics with an inbox straight to it; all others (changelogs) go Faust's way."""
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        inboxes: dict[str, Inbox] = self.app.inboxes
+        handed = 0
+        while not (self.should_stop or fetcher.should_stop):
+            await self.sleep(0)
+            async for tp, message in self.getmany(timeout=1.0):
+                last = self._read_offset[tp]
+                if last is not None and message.offset < last:
+                    continue
+                inbox = inboxes.get(tp.topic)
+                if inbox is None:
+                    await self.wait_first(self.callback(message), self.suspend_flow.wait())
+                elif inbox.full() or not self.app.flow_control.is_active():
+                    await self.wait_first(self._hand(inbox, message), self.suspend_flow.wait())
+                else:
+                    inbox.put_nowait(message)
+                    handed += 1
+                    if handed % _YIELD_AFTER == 0:
+                        await asyncio.sleep(0)
+                self._read_offset[tp] = message.offset
+
+    async def _hand(self, inbox: Inbox, message: Any) -> None:
+        await self.app.flow_control.acquire()
+        await inbox.put(message)
+
+
+class _Transport(aiokafka.Transport):
+    Consumer = _Consumer
+
+
+# Else recovery would read up to a segment (a gigabyte) of changes that no longer matter, and a day of deletions.
+CHANGELOG = {
+    "segment.ms": "300000",
+    "min.cleanable.dirty.ratio": "0.2",
+    "max.compaction.lag.ms": "600000",
+    "delete.retention.ms": "600000",
+}
 
 
 class PartitionedTable(faust.Table):
@@ -40,7 +88,7 @@ class PartitionedTable(faust.Table):
 def make_app(name: str, kafka: KafkaSettings, partitions: int, folder: Path) -> Any:
     """An application on topics of ``partitions`` partitions. Faust wants a ``folder``, and keeps nothing there."""
     brokers = [f"kafka://{server.strip()}" for server in kafka.bootstrap_servers.split(",")]
-    return faust.App(
+    app = faust.App(
         kafka.name(name),
         broker=brokers,
         datadir=str(folder),
@@ -57,6 +105,15 @@ def make_app(name: str, kafka: KafkaSettings, partitions: int, folder: Path) -> 
         consumer_max_fetch_size=kafka.max_record_bytes * 2,
         stream_wait_empty=False,
     )
+    app.transport = _Transport(app.conf.broker_consumer, app)
+    app.inboxes = {}
+    return app
+
+
+def take_from(app: Any, topic: str, inbox: Inbox) -> None:
+    """Records of ``topic`` go to ``inbox``."""
+    app.inboxes[topic] = inbox
+    aiter(app.topic(topic, **_RAW))  # this is how Faust learns that a topic is read
 
 
 def run_app(app: Any) -> None:

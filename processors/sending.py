@@ -5,7 +5,6 @@ Invariant: what returns is acknowledged by Kafka. Faust's own producer is not us
 
 import asyncio
 from collections.abc import Iterable
-from concurrent.futures import Future
 
 from clawstream.processors.metrics import OUTPUTS, REJECTIONS
 from clawstream.processors.output import Output
@@ -23,26 +22,17 @@ class Sender:
 
     async def outputs(self, outputs: Iterable[Output]) -> None:
         """Return once all ``outputs`` are acknowledged. Raises ``KafkaSendError`` when one is not."""
-        sent = []
+        batch = self._producer.batch()
         for output in outputs:
-            sent.append(self._producer.send(output.topic, output.record))
+            batch.send(output.topic, output.record)
             OUTPUTS.labels(output.topic.name).inc()
             if isinstance(output.record, Rejection):
                 REJECTIONS.labels(output.record.reason).inc()
-        await _acknowledged(sent)
+        await asyncio.wrap_future(batch.sent())
 
     async def changes(self, changes: Iterable[tuple[str, Change]]) -> None:
         """Return once all ``changes`` are in their changelogs, which come first. Raises ``KafkaSendError``."""
-        await _acknowledged(
-            [self._producer.send_bytes(topic, key, value, partition=at) for topic, (at, key, value) in changes]
-        )
-
-
-async def _acknowledged(sent: list[Future[None]]) -> None:
-    if sent:
-        await asyncio.to_thread(_wait, sent)
-
-
-def _wait(sent: list[Future[None]]) -> None:
-    for future in sent:
-        future.result()
+        batch = self._producer.batch()
+        for topic, (partition, key, value) in changes:
+            batch.send_bytes(topic, key, value, partition=partition)
+        await asyncio.wrap_future(batch.sent())

@@ -44,6 +44,9 @@ class ProcessorsSettings(Section):
     max_policy_lag: int = Field(
         default=-1, ge=-1, description="versions by which what trains may be behind the newest; -1: any number"
     )
+    memory_trajectories: int = Field(
+        default=20_000, ge=1, description="closed trajectories, and groups, that a worker remembers at most"
+    )
     reward_rule: Rule = Field(
         default="sum", description="how a trajectory's rewards from several sources become one: sum, mean, min or max"
     )
@@ -67,7 +70,7 @@ class ProcessorsSettings(Section):
         default=6 * 1024 * 1024, ge=1, description="largest trajectory that trains; below kafka.max_record_bytes"
     )
     tick_seconds: float = Field(default=0.1, gt=0, description="how often closing is looked at")
-    batch_records: int = Field(default=200, ge=1, description="most records handled at once")
+    batch_records: int = Field(default=500, ge=1, description="most records handled at once")
     metrics_port: int = Field(default=0, ge=0, le=65535, description="port of /metrics; 0: none")
 
     @field_validator("rewards", mode="before")

@@ -11,12 +11,14 @@ from typing import Generic, TypeVar
 import msgspec
 
 from clawstream.processors.agenda import Agenda
+from clawstream.processors.cache import RecordCache
 from clawstream.schemas import Record, decode
 
 S = TypeVar("S", bound="State")
 R = TypeVar("R", bound=Record)
 Table = MutableMapping[bytes, bytes]
 _SEPARATOR = b"\0"
+_CACHED_BYTES = 64 * 1024 * 1024
 
 
 def key_of(owner: str, *parts: str) -> bytes:
@@ -64,6 +66,7 @@ class Kept(Generic[S, R]):
         self._open: dict[bytes, S] = {}
         self._unwritten: set[bytes] = set()  # open ones whose newest state is not in the table yet
         self.agenda = Agenda()
+        self._cache: RecordCache[R] = RecordCache(_CACHED_BYTES)
         self._closed: deque[tuple[int, bytes]] = deque()  # when, and its key
 
     def forget_index(self) -> None:
@@ -72,6 +75,7 @@ class Kept(Generic[S, R]):
         self._unwritten.clear()
         self._closed.clear()
         self.agenda.clear()
+        self._cache.clear()
 
     def index(self) -> None:
         """The tables have changed."""
@@ -124,10 +128,11 @@ class Kept(Generic[S, R]):
         """Every state that is not put out."""
         return list(self._open.items())
 
-    def closed_before(self, moment_ms: int) -> list[tuple[bytes, S]]:
-        """States closed before ``moment_ms``; each is given once, unless it is to be remembered on."""
+    def closed_before(self, moment_ms: int, most: int) -> list[tuple[bytes, S]]:
+        """States closed before ``moment_ms``, and all but the last ``most``; each is given once, unless it is to be
+        remembered on."""
         found = []
-        while self._closed and self._closed[0][0] < moment_ms:
+        while self._closed and (self._closed[0][0] < moment_ms or len(self._closed) > most):
             key = self._closed.popleft()[1]
             if (state := self.get(key)) is not None:
                 found.append((key, state))
@@ -142,9 +147,14 @@ class Kept(Generic[S, R]):
         """Closed states that are still kept."""
         return len(self._closed)
 
-    def put_payload(self, key: bytes, name: str, value: bytes) -> None:
-        """Keep a record (as the bytes that were read) that belongs to ``key``."""
-        self._payloads[_payload_key(key, name)] = value
+    def put_payload(self, key: bytes, name: str, value: bytes, record: R | None = None) -> None:
+        """Keep a record (as the bytes that were read) that belongs to ``key``; decoded too, where it is at hand."""
+        at = _payload_key(key, name)
+        self._payloads[at] = value
+        if record is None:
+            self._cache.drop(at)
+        else:
+            self._cache.put(at, record, len(value))
 
     def has_payload(self, key: bytes, name: str) -> bool:
         """Is that record kept?"""
@@ -152,8 +162,13 @@ class Kept(Generic[S, R]):
 
     def payloads(self, key: bytes, names: tuple[str, ...]) -> list[R]:
         """The records of ``names`` that belong to ``key``, in that order."""
-        found = (self._payloads.get(_payload_key(key, name)) for name in names)
-        return [decode(value, self._record_type) for value in found if value is not None]
+        return [record for name in names if (record := self._record(_payload_key(key, name))) is not None]
+
+    def _record(self, at: bytes) -> R | None:
+        if (cached := self._cache.get(at)) is not None:
+            return cached
+        value = self._payloads.get(at)
+        return None if value is None else decode(value, self._record_type)
 
     def payload(self, key: bytes, name: str) -> bytes | None:
         """The bytes of one record that belongs to ``key``, of whatever type."""
@@ -162,7 +177,9 @@ class Kept(Generic[S, R]):
     def drop_payloads(self, key: bytes, names: tuple[str, ...]) -> None:
         """Forget the records that belong to ``key``; the state stays."""
         for name in names:
-            self._payloads.pop(_payload_key(key, name), None)
+            at = _payload_key(key, name)
+            self._payloads.pop(at, None)
+            self._cache.drop(at)
 
     def forget(self, key: bytes, state: S) -> None:
         """Forget ``state``, and records that a crash has left behind."""

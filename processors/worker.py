@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clawstream.processors.app import RAW, TP, PartitionedTable, make_app
+from clawstream.processors.app import CHANGELOG, TP, Inbox, PartitionedTable, make_app, take_from
 from clawstream.processors.assembly import TrajectoryState
 from clawstream.processors.grouping import GroupState
 from clawstream.processors.metrics import OPEN, REMEMBERED
-from clawstream.processors.pending import Pending
+from clawstream.processors.output import Output
 from clawstream.processors.positions import Positions
 from clawstream.processors.rewards.scorer import Scorer
 from clawstream.processors.scoring import Scored, Scoring
@@ -61,12 +61,13 @@ class Worker:
         self._newest = NewestVersion(kafka) if settings.max_policy_lag >= 0 else None
         self._scoring = Scoring(self._trajectories.subject)
         self._groups = Groups(Kept(groups, members, GroupState, Trajectory), settings)
-        self._waiting: asyncio.Queue[tuple[Topic[Any], Any]] = asyncio.Queue(2 * settings.batch_records)
+        self._topics = {kafka.name(topic.name): topic for topic in _SOURCES}
+        self._waiting: Inbox = asyncio.Queue(2 * settings.batch_records)
+        self._consumed = {topic.name: RECORDS_CONSUMED.labels(topic.name) for topic in _SOURCES}
         self._one_at_a_time = asyncio.Lock()
         self._indexed = False
         for topic in _SOURCES:
-            source = self.app.topic(kafka.name(topic.name), **RAW)
-            self.app.agent(source, name=f"take-{topic.name}")(self._agent(topic))
+            take_from(self.app, kafka.name(topic.name), self._waiting)
         self.app.task(self._work)
         self.app.task(self._collect)
         self.app.timer(interval=settings.tick_seconds)(self._tick)
@@ -81,26 +82,23 @@ class Worker:
             partitions=self._positions.partitions,
             key_type=bytes,
             value_type=bytes,
-            extra_topic_configs={"max.message.bytes": str(2 * self._kafka.max_record_bytes)},
+            extra_topic_configs=CHANGELOG
+            | {
+                "max.message.bytes": str(2 * self._kafka.max_record_bytes),
+                "segment.bytes": str(8 * self._kafka.max_record_bytes),
+            },
         )
         return self.app.tables.add(table)
 
-    def _agent(self, topic: Topic[Any]) -> Any:
-        async def take(stream: Any) -> None:
-            async for event in stream.noack().events():
-                await self._waiting.put((topic, event))
-
-        return take
-
     async def _work(self) -> None:
-        """Handle what the agents have read, in batches, for as long as the app lives."""
+        """Handle what was read, in batches, for as long as the app lives."""
         while True:
             batch = [await self._waiting.get()]
             await asyncio.sleep(_BATCH_SECONDS)
             while len(batch) < self._settings.batch_records and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
             async with self._one_at_a_time:
-                await self._take([(topic, event) for topic, event in batch if self._is_ours(event)])
+                await self._take([message for message in batch if self._is_ours(message)])
 
     async def _collect(self) -> None:
         """Handle what reward processors gave, for as long as the app lives."""
@@ -126,45 +124,50 @@ class Worker:
         await self._acknowledged()
         await self._sender.outputs(outputs)
 
-    def _is_ours(self, event: Any) -> bool:
+    def _is_ours(self, message: Any) -> bool:
         """Was it read under the present assignment? What was read before is read again, perhaps by another worker."""
         current: int = self.app.consumer_generation_id
-        return bool(self.app.flow_control.is_active()) and event.message.generation_id == current
+        return bool(self.app.flow_control.is_active()) and message.generation_id == current
 
     @or_exit
-    async def _take(self, events: list[tuple[Topic[Any], Any]]) -> None:
-        """Handle records in order; acknowledge them once all that follows from them is acknowledged."""
-        pending = Pending(self._sender.outputs)
-        for topic, event in events:
-            message = event.message
+    async def _take(self, messages: list[Any]) -> None:
+        """Handle records in order; acknowledge them once all that follows from them is acknowledged.
+
+        States are changed in memory at once, and kept after the outputs that they follow from are acknowledged.
+        """
+        outputs = list[Output]()
+        for message in messages:
+            topic = self._topics[message.topic]
             self._positions.expect(topic, message)
             try:
-                record, owner = self._read(topic, message)
+                record = self._read(topic, message)
             except CodecError as error:
-                letter = Letter(
-                    partition=message.partition, offset=message.offset, key=message.key, value=message.value
-                )
-                await asyncio.to_thread(self._dead.bury, topic, letter, str(error))
+                await self._bury(topic, message, str(error))
                 continue
-            await pending.make_room(owner)
-            pending.add(owner, self._apply(record, message.value, _now_ms()))
-            RECORDS_CONSUMED.labels(topic.name).inc()
-        await pending.finish()
+            due = self._apply(record, message.value, _now_ms())
+            outputs += due.outputs
+            due.settle()
+            self._consumed[topic.name].inc()
+        await self._sender.outputs(outputs)
         await self._acknowledged()
-        for topic, event in events:
-            if self._is_ours(event):
-                event.ack()
-                self._positions.took(topic, event.message)
+        for message in messages:
+            if self._is_ours(message):
+                message.ack(self.app.consumer)
+                self._positions.took(self._topics[message.topic], message)
 
-    def _read(self, topic: Topic[Any], message: Any) -> tuple[Record, bytes]:
-        """The record and its topic's key. Raises ``CodecError`` also when that key lies in another partition."""
+    async def _bury(self, topic: Topic[Any], message: Any, why: str) -> None:
+        letter = Letter(partition=message.partition, offset=message.offset, key=message.key, value=message.value)
+        await asyncio.to_thread(self._dead.bury, topic, letter, why)
+
+    def _read(self, topic: Topic[Any], message: Any) -> Record:
+        """The record. Raises ``CodecError`` also when its key lies in another partition."""
         if message.value is None:
             raise CodecError(f"a tombstone is no {topic.record.__name__}")
-        record = decode(message.value, topic.record)
+        record: Record = decode(message.value, topic.record)
         owner = topic.key(record).encode()
         if (home := self._positions.partition_of(owner)) != message.partition:
             raise CodecError(f"its key {owner.decode()!a:.80} belongs to partition {home}, not {message.partition}")
-        return record, owner
+        return record
 
     def _apply(self, record: Record, raw: bytes, now_ms: int) -> Due:
         match record:

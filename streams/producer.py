@@ -24,6 +24,7 @@ from typing import TypeVar
 import confluent_kafka as kafka
 
 from clawstream.schemas import Record, encode
+from clawstream.streams.batch import Batch, Settle
 from clawstream.streams.errors import KafkaSendError, ProducerBrokenError
 from clawstream.streams.metrics import RECORDS_PRODUCED
 from clawstream.streams.settings import KafkaSettings
@@ -118,6 +119,17 @@ class Producer:
             self._check_queue(topic, deadline)
             time.sleep(_POLL_SECONDS)
         return future
+
+    def batch(self) -> Batch:
+        """Many records that are waited for together: one future costs less than one for each."""
+
+        def queue(topic: str, key: bytes | None, value: bytes | None, partition: int | None, settle: Settle) -> None:
+            deadline, at = time.monotonic() + self._queue_seconds, _BY_KEY if partition is None else partition
+            while not self._produce(topic, key, value, None, settle, at):
+                self._check_queue(topic, deadline)
+                time.sleep(_POLL_SECONDS)
+
+        return Batch(queue, self._settings)
 
     def _produce(
         self,

@@ -24,7 +24,7 @@ class Groups(Stage[GroupState, Trajectory]):
         if trajectory.amends:
             return self._amended(key, before, trajectory)
         after, outputs = grouping.on_trajectory(before, trajectory, now_ms, self._settings)
-        return self._taken(key, before, after, outputs, member_name(trajectory), raw)
+        return self._taken(key, before, after, outputs, member_name(trajectory), raw, trajectory)
 
     def _amended(self, key: bytes, state: GroupState | None, amendment: Trajectory) -> Due:
         """Rewards and exclusions join the member while its group is open; the same again changes nothing."""

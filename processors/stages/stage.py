@@ -102,21 +102,25 @@ class Stage(ABC, Generic[S, R]):
         """What follows from a state that stays open."""
 
     def forget_old(self, moment_ms: int, settled: Settled) -> None:
-        """Forget what was closed before ``moment_ms``, unless events from before that moment may still come."""
-        for key, state in self.kept.closed_before(moment_ms):
+        """Forget what was closed before ``moment_ms``, and what is too much to remember, unless events from before
+        that may still come."""
+        for key, state in self.kept.closed_before(moment_ms, self._settings.memory_trajectories):
             settled_ms = settled(owner_of(key))
             if settled_ms is None:
                 continue
-            if settled_ms < moment_ms:
+            closed_ms = state.closed_ms or 0
+            if settled_ms < (moment_ms if closed_ms < moment_ms else closed_ms):
                 self.kept.remember(key, state)
             else:
                 self.kept.forget(key, state)
 
-    def _taken(self, key: bytes, before: S | None, after: S, outputs: list[Output], name: str, raw: bytes) -> Due:
+    def _taken(
+        self, key: bytes, before: S | None, after: S, outputs: list[Output], name: str, raw: bytes, record: R
+    ) -> Due:
         """What follows from a record. One that is known is kept again when its bytes were lost between two tables."""
         due = Due(outputs=outputs)
         if after.closed_ms is None and not self.kept.has_payload(key, name):
-            due.keep.append(partial(self.kept.put_payload, key, name, raw))
+            due.keep.append(partial(self.kept.put_payload, key, name, raw, record))
         if after is not before:
             due.keep.append(partial(self.kept.put, key, after))
         return due

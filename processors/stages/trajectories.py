@@ -37,7 +37,7 @@ class Trajectories(Stage[TrajectoryState, Step]):
         after, outputs = assembly.on_step(
             before, step, now_ms, lambda: self.kept.payloads(key, before.step_ids) if before else []
         )
-        due = self._taken(key, before, after, outputs, step.step_id, raw)
+        due = self._taken(key, before, after, outputs, step.step_id, raw, step)
         self._keep_next_states(key, after, due)
         return due
 

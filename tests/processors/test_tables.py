@@ -41,8 +41,8 @@ def test_closed_states_are_given_once_when_they_are_old_in_the_order_of_closing(
         first.put(key_of(name), a_state(closed_ms=closed_ms, put_out=True))
     again = kept(states)
     again.index()
-    assert [key for key, _ in again.closed_before(25)] == [key_of("a"), key_of("b")]
-    assert again.closed_before(25) == []
+    assert [key for key, _ in again.closed_before(25, 100)] == [key_of("a"), key_of("b")]
+    assert again.closed_before(25, 100) == []
     assert again.closed_count == 1
 
 
@@ -73,3 +73,12 @@ def test_a_forgotten_state_is_gone() -> None:
     table.put(KEY, state)
     table.forget(KEY, state)
     assert (table.get(KEY), states) == (None, {})
+
+
+def test_only_so_many_closed_states_are_remembered() -> None:
+    table = kept()
+    for number in range(5):
+        table.put(key_of(str(number)), a_state())
+        table.put(key_of(str(number)), a_state(closed_ms=number, put_out=True))
+    assert [key for key, _ in table.closed_before(0, 3)] == [key_of("0"), key_of("1")]
+    assert table.closed_count == 3
