@@ -3,81 +3,15 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 import pytest
 
-from clawstream.rollout.engine import Engine, EngineError
-from clawstream.rollout.node import Node
-from clawstream.rollout.settings import RolloutSettings
-from clawstream.schemas import WeightVersion, now
-from clawstream.streams.consumer import Follower, read_all
-from clawstream.streams.producer import Producer
+from clawstream.rollout.engine import EngineError
 from clawstream.streams.settings import KafkaSettings
-from clawstream.streams.snapshots import weights_digest
-from clawstream.topics import NODES, WEIGHTS
 from tests.rollout.fake_vllm import FakeVllm, fake_vllm
-from tests.tiny_model import make_tiny_model
+from tests.rollout.rig import Rig
 
 pytestmark = pytest.mark.kafka
-
-
-class FakeEngine:
-    """A process that answers until it is told that it died."""
-
-    def __init__(self, url: str) -> None:
-        self.url, self.dead, self.silent = url, False, False
-
-    def check(self) -> None:
-        if self.dead:
-            raise EngineError("vLLM ended")
-
-    def answers(self) -> bool:
-        return not self.silent
-
-
-class Rig:
-    """A node on its fake server, and the trainer's side of ``weights``."""
-
-    def __init__(self, kafka: KafkaSettings, vllm: FakeVllm, folder: Path, heartbeat_seconds: float = 60.0) -> None:
-        self.kafka, self.vllm, self.folder = kafka, vllm, folder
-        self.model = make_tiny_model(folder / "model", seed=0)
-        self.engine, self.producer, self.follower = (
-            FakeEngine(vllm.url),
-            Producer(kafka, "test"),
-            Follower(kafka, WEIGHTS),
-        )
-        settings = RolloutSettings(model=self.model, heartbeat_seconds=heartbeat_seconds)
-        self.node = Node("n1", settings, cast(Engine, self.engine), self.follower, self.producer)
-
-    def announce(self, version: int, seed: int | None = None, model: str = "policy", sha256: str = "") -> None:
-        """Announce the weights of ``seed``; those of the node's own model without one."""
-        folder = self.model if seed is None else make_tiny_model(self.folder / f"w{seed}", seed=seed)
-        weights = WeightVersion(
-            model=model,
-            version=version,
-            uri=folder.as_uri(),
-            sha256=sha256 or weights_digest(folder),
-            parent=None,
-            update_id=None,
-            created_at=now(),
-        )
-        self.producer.send(WEIGHTS, weights).result(timeout=30)
-
-    def steps(self, seconds: float = 1.0) -> None:
-        """Let the node take what was announced."""
-        for _ in range(int(seconds / 0.1)):
-            self.node.step(0.1)
-
-    @property
-    def said(self) -> list[tuple[str, int]]:
-        """Health and version, as announced so far."""
-        return [(status.health, status.version) for status in read_all(self.kafka, NODES)]
-
-    @property
-    def loaded(self) -> list[str]:
-        """Folders that vLLM was told to load."""
-        return [Path(body["kwargs"]["weights_path"]).name for body in self.vllm.bodies if body and "kwargs" in body]
 
 
 @pytest.fixture

@@ -68,6 +68,11 @@ class Batch:
     row_count: int
 
     @property
+    def all_samples(self) -> Tensor:
+        """The numbers of all samples."""
+        return torch.arange(len(self.trees))
+
+    @property
     def sizes(self) -> Tensor:
         """Tokens of each sample's tree, ``[samples]`` int64."""
         return torch.tensor([len(tree.tokens) for tree in self.trees])
@@ -76,7 +81,8 @@ class Batch:
         """Where the tokens of ``samples`` lie, in the order of ``samples``."""
         counts = torch.bincount(self.tokens.sample, minlength=len(self.trees))
         ends = counts.cumsum(0)
-        return torch.cat([torch.arange(int(ends[n] - counts[n]), int(ends[n])) for n in samples.tolist()])
+        none = torch.zeros(0, dtype=torch.int64)
+        return torch.cat([none, *(torch.arange(int(ends[n] - counts[n]), int(ends[n])) for n in samples.tolist())])
 
 
 @dataclass(frozen=True, kw_only=True)

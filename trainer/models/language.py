@@ -64,11 +64,11 @@ class Policy(nn.Module):
         super().__init__()
         self.language_model = language_model
 
-    def forward(self, packed: Packed, with_entropy: bool = False) -> tuple[Tensor, Tensor]:
+    def forward(self, packed: Packed, entropy_gradient: bool = False) -> tuple[Tensor, Tensor]:
         """Log-probability of each sampled token and entropy of its distribution in nats, ``[m]`` each.
 
-        Entropies are 0 unless asked for: they cost as much as the log-probabilities. Every rank calls the head equally
-        often, as one that is sharded (ZeRO 3) is gathered at each call.
+        Entropies have a gradient only where it is asked for: it takes as much memory as the log-probabilities. Every
+        rank calls the head equally often, as one that is sharded (ZeRO 3) is gathered at each call.
         """
         head = self.language_model.get_output_embeddings()
         hidden = _before_sampled(self.language_model.base_model, packed)
@@ -76,9 +76,9 @@ class Policy(nn.Module):
         parts = (torch.tensor_split(of, count) for of in (hidden, packed.tokens.ids, packed.tokens.temperatures))
         chunks: Iterator[tuple[Tensor, ...]] = zip(*parts, strict=True)
         if count == 1:
-            pairs = [_logprobs(head, chunk, with_entropy) for chunk in chunks]
+            pairs = [_logprobs(head, chunk, entropy_gradient) for chunk in chunks]
         else:
-            pairs = [checkpoint(_logprobs, head, chunk, with_entropy, use_reentrant=False) for chunk in chunks]
+            pairs = [checkpoint(_logprobs, head, chunk, entropy_gradient, use_reentrant=False) for chunk in chunks]
         logprobs, entropies = (torch.cat(parts) for parts in zip(*pairs, strict=True))
         return logprobs, entropies
 
@@ -106,12 +106,11 @@ def _before_sampled(backbone: Any, packed: Packed) -> Tensor:
     return cast(Tensor, hidden.flatten(0, 1)[packed.source])
 
 
-def _logprobs(head: Any, chunk: tuple[Tensor, ...], with_entropy: bool) -> tuple[Tensor, Tensor]:
+def _logprobs(head: Any, chunk: tuple[Tensor, ...], entropy_gradient: bool) -> tuple[Tensor, Tensor]:
     hidden, sampled, temperatures = chunk
     logits = head(hidden)
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32)) / temperatures[:, None]
     normaliser = logits.logsumexp(dim=-1)
     logprobs = logits.gather(1, sampled[:, None])[:, 0] - normaliser
-    if not with_entropy:
-        return logprobs, torch.zeros_like(logprobs)
-    return logprobs, normaliser - (logits.softmax(dim=-1) * logits).sum(dim=-1)
+    with torch.set_grad_enabled(entropy_gradient and torch.is_grad_enabled()):
+        return logprobs, normaliser - (logits.softmax(dim=-1) * logits).sum(dim=-1)

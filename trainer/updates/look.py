@@ -22,20 +22,35 @@ Pass = Callable[[Packed], Tensor]  # -> [k, m]
 class Before:
     """Of each sampled token, ``[M]``; float32."""
 
-    prox: Tensor
-    entropies: Tensor
+    prox: Tensor  # NaN where it was not asked for
+    entropies: Tensor  # NaN where they were not asked for
     reference: Tensor  # 0 without a KL term
     values: Tensor  # 0 without a critic
     teacher: Tensor  # log-probabilities of one who has read the hint; 0 where there is none
     hinted: Tensor  # bool
 
 
+def foreknowledge_needed(learners: Learners, settings: TrainerSettings) -> bool:
+    """Whether advantages or losses need what the models say of every token before anything is trained.
+
+    If not, pi_prox of the first step's tokens is what that step itself computes, and costs no pass.
+    """
+    return (
+        settings.epochs > 1
+        or learners.critic is not None
+        or learners.reference is not None
+        or learners.teacher is not None
+    )
+
+
 @torch.no_grad()
-def look(learners: Learners, samples: Sequence[Sample], batch: Batch, settings: TrainerSettings) -> Before:
-    """One forward pass of each model over ``batch``, shared out over ranks."""
+def look(
+    learners: Learners, samples: Sequence[Sample], batch: Batch, looked_at: Tensor, settings: TrainerSettings
+) -> Before:
+    """One forward pass of each model over the samples ``looked_at``, shared out over ranks."""
 
     def passes(packed: Packed) -> Tensor:
-        prox, entropies = learners.policy(packed, True)
+        prox, entropies = learners.policy(packed)
         reference = values = torch.zeros_like(prox)
         if learners.reference is not None and settings.kl_coefficient:
             reference, _ = learners.reference(packed)
@@ -43,17 +58,22 @@ def look(learners: Learners, samples: Sequence[Sample], batch: Batch, settings: 
             values = learners.critic(packed)
         return torch.stack([prox, entropies, reference, values])
 
-    prox, entropies, reference, values = over_ranks(passes, 4, learners, batch, settings)
+    prox, entropies, reference, values = over_ranks(passes, 4, learners, batch, looked_at, settings)
+    unseen = torch.ones(len(prox), dtype=torch.bool)
+    unseen[batch.of_samples(looked_at)] = False
+    prox[unseen] = entropies[unseen] = torch.nan
     teacher, hinted = _ask_teacher(learners, samples, batch, settings)
     return Before(prox=prox, entropies=entropies, reference=reference, values=values, teacher=teacher, hinted=hinted)
 
 
-def over_ranks(passes: Pass, count: int, learners: Learners, batch: Batch, settings: TrainerSettings) -> Tensor:
-    """What ``passes`` gives of each of the batch's tokens, ``[count, M]``; each rank computes its share."""
+def over_ranks(
+    passes: Pass, count: int, learners: Learners, batch: Batch, samples: Tensor, settings: TrainerSettings
+) -> Tensor:
+    """What ``passes`` gives of each token of ``samples``, ``[count, M]``, 0 elsewhere; each rank computes its share."""
     found = torch.zeros(count, len(batch.tokens.ids))
-    parts = list(micro_batches(batch.sizes, torch.arange(len(batch.trees)), settings.max_micro_batch_tokens))
-    for samples, weight in rank_share(parts, rank(), rank_count()):
-        packed = learners.pack(batch, samples)
+    parts = list(micro_batches(batch.sizes, samples, settings.max_micro_batch_tokens))
+    for part, weight in rank_share(parts, rank(), rank_count()):
+        packed = learners.pack(batch, part)
         found[:, packed.at] += weight * passes(packed).cpu()
     if rank_count() > 1:
         found = sum_over_ranks(found.to(learners.policy.device)).cpu()
@@ -72,7 +92,7 @@ def _ask_teacher(
         return teacher, hinted
     asked = learners.teacher.model
     read = collate_sequences([[step.sequence] for step in steps])
-    [found] = over_ranks(lambda packed: asked(packed)[0][None], 1, learners, read, settings)
+    [found] = over_ranks(lambda packed: asked(packed)[0][None], 1, learners, read, torch.arange(len(steps)), settings)
     at = places(steps, batch)
     teacher[at], hinted[at] = found, True
     return teacher, hinted

@@ -46,25 +46,27 @@ class UpdateStatistics:
 
 
 def off_policy_metrics(before: Before, batch: Batch, targets: Targets, settings: TrainerSettings) -> dict[str, float]:
-    """How far the policies that sampled are from the one that began the update, over sampled tokens.
+    """How far the policies that sampled are from the one that began the update, over the sampled tokens that a
+    pass was made for.
 
     ``kl_prox_behaviour`` is k3 of the tokens of mu; weights are those that the loss uses.
     """
-    prox, behaviour = before.prox, batch.tokens.behaviour
-    weights = correction_weights(prox, behaviour, batch.tokens.row, batch.row_count, settings)
+    known = ~before.prox.isnan()
+    prox, behaviour = before.prox[known], batch.tokens.behaviour[known]
+    weights = correction_weights(prox, behaviour, batch.tokens.row[known], batch.row_count, settings)
     metrics = {
         "kl_prox_behaviour": k3(behaviour, prox).mean().item(),
-        "entropy": before.entropies.mean().item(),
+        "entropy": before.entropies[known].mean().item(),
         "mean_weight": weights.mean().item(),
         "ess": effective_sample_size(weights).item(),
         "max_abs_dlogp": (prox - behaviour).abs().max().item(),
         "counted_fraction": targets.counted.float().mean().item(),
     }
     if settings.kl_coefficient:
-        metrics["kl_reference"] = k1(prox, before.reference).mean().item()
+        metrics["kl_reference"] = k1(prox, before.reference[known]).mean().item()
     if before.hinted.any():
         metrics["hinted_fraction"] = before.hinted.float().mean().item()
-        metrics["teacher_gain"] = (before.teacher - prox)[before.hinted].mean().item()
+        metrics["teacher_gain"] = (before.teacher - before.prox)[before.hinted].mean().item()
     return metrics
 
 

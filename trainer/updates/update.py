@@ -2,7 +2,7 @@
 
 ::
 
-    pi_prox <- pi                         one forward pass; importance weights and advantages follow from it
+    pi_prox <- pi                         one forward pass; the first step's tokens need none of their own
     for each epoch, for each minibatch:
         L = sum over its sampled tokens of  aggregation weight * correction * surrogate(pi / pi_prox, A)
             (+ KL, entropy, value loss)
@@ -13,7 +13,7 @@ it does the same again; no state of a random generator has to be kept.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -24,9 +24,9 @@ from clawstream.trainer.algorithms.recipe import recipe_of
 from clawstream.trainer.algorithms.rows import row_sum
 from clawstream.trainer.batches.batch import Batch, Targets, collate
 from clawstream.trainer.models.learners import Learners
-from clawstream.trainer.models.ranks import rank, rank_count
+from clawstream.trainer.models.ranks import rank, rank_count, sum_over_ranks
 from clawstream.trainer.settings import TrainerSettings
-from clawstream.trainer.updates.look import look
+from clawstream.trainer.updates.look import Before, foreknowledge_needed, look
 from clawstream.trainer.updates.minibatches import micro_batches, minibatches, rank_share
 from clawstream.trainer.updates.objective import critic_objective, policy_objective
 from clawstream.trainer.updates.statistics import (
@@ -44,6 +44,7 @@ class _Window:
     """What stays the same during an update."""
 
     batch: Batch
+    before: Before  # prox and entropies are filled in where a step finds them
     targets: Targets
     settings: TrainerSettings
 
@@ -52,16 +53,21 @@ def update(learners: Learners, samples: Sequence[Sample], version: int, settings
     """Train on ``samples`` from ``version``; the update's metrics. Raises ``DivergedError``."""
     torch.manual_seed(settings.seed + version)  # for dropout, where the model has it
     batch = collate(samples)
-    before = look(learners, samples, batch, settings)
+    order = list(
+        minibatches(
+            len(samples), epochs=settings.epochs, count=settings.minibatches, seed=settings.seed, version=version
+        )
+    )
+    needed = foreknowledge_needed(learners, settings)
+    looked_at = batch.all_samples if needed else torch.cat([order[0][:0], *order[1:]])
+    before = look(learners, samples, batch, looked_at, settings)
     targets = make_targets(samples, batch, before, version, settings)
+    window = _Window(batch=batch, before=before, targets=targets, settings=settings)
     statistics = UpdateStatistics(learners.policy.device)
     factor = min(1.0, (version + 1) / settings.warmup_updates) if settings.warmup_updates else 1.0
 
-    order = minibatches(
-        len(samples), epochs=settings.epochs, count=settings.minibatches, seed=settings.seed, version=version
-    )
     for minibatch in order:
-        _accumulate(learners, _Window(batch=batch, targets=targets, settings=settings), minibatch, statistics)
+        _accumulate(learners, window, minibatch, statistics)
         statistics.stepped(learners.policy.step(factor))
         if learners.critic is not None:
             learners.critic.step(factor)
@@ -78,11 +84,14 @@ def _accumulate(learners: Learners, window: _Window, minibatch: Tensor, statisti
     token_count = max(1, int((weights > 0).sum()))
     computed = minibatch if _every_sample_counts(settings) else _with_advantage(window, minibatch)
     parts = list(micro_batches(batch.sizes, computed, settings.max_micro_batch_tokens))
+    found = torch.zeros(2, len(batch.tokens.ids))
     for part, weight in rank_share(parts, rank(), rank_count()):
         packed = learners.pack(batch, part)
         device = learners.policy.device
         towards, of_tokens = window.targets.take(packed.at, device), weights[packed.at].to(device)
         logprobs, entropies = learners.policy(packed, settings.entropy_coefficient > 0)
+        towards = replace(towards, prox=torch.where(towards.prox.isnan(), logprobs.detach(), towards.prox))
+        found[:, packed.at] += weight * torch.stack([logprobs, entropies]).detach().cpu()
         objective = policy_objective(
             logprobs, entropies, packed.tokens, towards, of_tokens, token_count, batch.row_count, settings
         )
@@ -92,6 +101,17 @@ def _accumulate(learners: Learners, window: _Window, minibatch: Tensor, statisti
             value_loss = critic_objective(learners.critic(packed), towards, of_tokens, settings)
             learners.critic.backward(weight * value_loss)
         statistics.add(objective, value_loss, weight)
+    _fill_in(window.before, found, learners.policy.device)
+
+
+def _fill_in(before: Before, found: Tensor, device: torch.device) -> None:
+    """Note what a step found, ``[2, M]``, of tokens that nobody had looked at: pi was pi_prox then."""
+    if not before.prox.isnan().any():
+        return
+    if rank_count() > 1:
+        found = sum_over_ranks(found.to(device)).cpu()
+    new = before.prox.isnan() & (found[0] != 0)
+    before.prox[new], before.entropies[new] = found[0][new], found[1][new]
 
 
 def _aggregation(window: _Window, minibatch: Tensor) -> Tensor:

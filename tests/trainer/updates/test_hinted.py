@@ -70,7 +70,7 @@ def test_null_test_an_unchanged_prompt_and_equal_weights_give_advantage_zero(
     found, settings = loaded(folder, algorithm="distill", hint_teacher=teacher)
     samples = [a_talk(writer, "be brief", None)]
     batch = collate(samples)
-    before = look(found, samples, batch, settings)
+    before = look(found, samples, batch, batch.all_samples, settings)
     targets = make_targets(samples, batch, before, 0, settings)
     assert before.hinted.tolist() == [False, False, True, True]
     torch.testing.assert_close(targets.advantages, torch.zeros(4), atol=1e-4, rtol=0)  # float32
@@ -80,7 +80,7 @@ def test_an_empty_hint_is_none(folder: Path, writer: HintWriter) -> None:
     found, settings = loaded(folder, algorithm="combined")
     samples = [a_talk(writer, "", None)]
     batch = collate(samples)
-    targets = make_targets(samples, batch, look(found, samples, batch, settings), 0, settings)
+    targets = make_targets(samples, batch, look(found, samples, batch, batch.all_samples, settings), 0, settings)
     assert not targets.counted.any()
     assert targets.advantages.tolist() == [0.0] * 4
 
@@ -104,7 +104,7 @@ def test_a_step_trains_when_something_was_said_of_it(
     found, settings = loaded(folder, algorithm=algorithm, hint_weight=2.0, reward_weight=0.5)
     samples = [a_talk(writer, hint, value)]
     batch = collate(samples)
-    before = look(found, samples, batch, settings)
+    before = look(found, samples, batch, batch.all_samples, settings)
     targets = make_targets(samples, batch, before, 0, settings)
     assert targets.counted.tolist() == counted
     of_hint = torch.where(before.hinted, before.teacher - before.prox, 0.0)

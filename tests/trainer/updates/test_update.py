@@ -13,6 +13,7 @@ from clawstream.trainer.errors import DivergedError
 from clawstream.trainer.models.engine import start_ranks
 from clawstream.trainer.models.learners import Learners, load_learners
 from clawstream.trainer.settings import TrainerSettings
+from clawstream.trainer.updates import update as module
 from clawstream.trainer.updates.update import update
 from tests.builders import a_sample, a_sequence
 from tests.tiny_model import make_tiny_model
@@ -117,7 +118,20 @@ def test_samples_without_advantage_cost_no_pass_and_count_all_the_same(folder: P
     for entropy in (0.0, 1e-30):  # an entropy term, however small, has every row computed
         found, settings = learners(folder, entropy_coefficient=entropy, minibatches=1)
         metrics = update(found, [*pair(), flat, flat], 0, settings)
-        results.append((metrics, weights(found)))
+        of_loss = {name: metrics[name] for name in ("policy_loss", "grad_norm", "clip_fraction", "kl_update")}
+        results.append((of_loss, weights(found)))
+    assert results[1][0] == pytest.approx(results[0][0], rel=1e-3, abs=1e-5)
+    assert distance(results[0][1], results[1][1]) < SAME
+
+
+@pytest.mark.parametrize("minibatches", [1, 2])
+def test_a_first_step_needs_no_pass_before_it(folder: Path, minibatches: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it finds by itself is what a pass before it would have found."""
+    results = []
+    for needed in (True, False):
+        monkeypatch.setattr(module, "foreknowledge_needed", lambda *_, needed=needed: needed)
+        found, settings = learners(folder, minibatches=minibatches)
+        results.append((update(found, pair(), 0, settings), weights(found)))
     assert results[1][0] == pytest.approx(results[0][0], rel=1e-3, abs=1e-5)
     assert distance(results[0][1], results[1][1]) < SAME
 
