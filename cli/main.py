@@ -16,6 +16,7 @@ from clawstream.cli.dead import dead
 from clawstream.cli.key import key
 from clawstream.cli.lag import lag
 from clawstream.cli.options import flags
+from clawstream.cli.tail import tail
 from clawstream.cli.topics import topics
 from clawstream.cli.weights import weights
 from clawstream.demo.settings import DemoSettings
@@ -73,6 +74,7 @@ for _entry in _COMMANDS:
     cli.add_command(_command(*_entry))
 cli.add_command(key)
 cli.add_command(lag)
+cli.add_command(tail)
 cli.add_command(topics)
 cli.add_command(dead)
 cli.add_command(agents)

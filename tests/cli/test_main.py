@@ -13,6 +13,7 @@ COMMANDS = {
     "up",
     "demo",
     "lag",
+    "tail",
     "broker",
     "topics",
     "key",

@@ -1,0 +1,67 @@
+"""``clawstream tail``: a topic's records, decoded, as they arrive."""
+
+import asyncio
+from collections.abc import Iterator
+
+import click
+import msgspec
+
+from clawstream.schemas import CodecError, decode
+from clawstream.streams.admin import wait_for_kafka
+from clawstream.streams.letters import topic_named
+from clawstream.streams.printing import brief, matches, plain
+from clawstream.streams.settings import KafkaSettings, load
+from clawstream.streams.tail import RawRecord, Tail
+from clawstream.topics import CATALOGUE
+
+_POLL_SECONDS = 0.5
+
+
+@click.command("tail")
+@click.argument("topic", type=click.Choice([topic.name for topic in CATALOGUE]))
+@click.option("--last", default=10, show_default=True, help="Begin with so many records of each partition.")
+@click.option("--follow/--no-follow", default=True, show_default=True, help="Go on with what arrives.")
+@click.option("--where", multiple=True, metavar="FIELD=VALUE", help="Only records that have it; several: all.")
+@click.option("--json", "as_json", is_flag=True, help="Whole records, one line of JSON each, for scripts.")
+@click.pass_context
+def tail(context: click.Context, /, topic: str, last: int, follow: bool, where: tuple[str, ...], as_json: bool) -> None:
+    """Print the records of TOPIC as they arrive.
+
+    For people, lists of tokens are shown by their lengths and long texts are cut. What cannot be decoded is said on
+    stderr and left out.
+    """
+    source = topic_named(topic)
+    wanted = _wanted(where, set(source.record.__struct_fields__))
+    kafka = load(KafkaSettings, context.obj)
+    wait_for_kafka(kafka, timeout_seconds=10)
+    for raw in _raw(Tail(kafka, source, last), follow=follow):
+        try:
+            record = decode(raw.value, source.record)
+        except CodecError as error:
+            click.secho(f"left out: {error}", fg="yellow", err=True)
+            continue
+        if matches(record, wanted):
+            shown = plain(record) if as_json else brief(record)
+            click.echo(msgspec.json.encode(shown))
+
+
+def _raw(tail: Tail, *, follow: bool) -> Iterator[RawRecord]:
+    """What ``tail`` hands out, up to the present end where it is not to ``follow``."""
+    try:
+        ends = {} if follow else asyncio.run(tail.ends())
+        while follow or any(tail.reached(partition) < end for partition, end in ends.items()):
+            yield from tail.poll(_POLL_SECONDS)
+    except KeyboardInterrupt:
+        return
+    finally:
+        tail.close()
+
+
+def _wanted(where: tuple[str, ...], fields: set[str]) -> dict[str, str]:
+    wanted = dict[str, str]()
+    for condition in where:
+        name, equals, value = condition.partition("=")
+        if not equals or name not in fields:
+            raise click.UsageError(f"--where {condition}: fields are {', '.join(sorted(fields))}")
+        wanted[name] = value
+    return wanted
