@@ -26,25 +26,34 @@ class _Consumer(aiokafka.Consumer):
     """Hands records of topics with an inbox straight to it; all others (changelogs) go Faust's way."""
 
     async def _drain_messages(self, fetcher: Any) -> None:
+        try:
+            while not (self._stopped.is_set() or fetcher._stopped.is_set()):
+                await self.sleep(0)
+                await self._pass_on()
+        except (asyncio.CancelledError, *self.consumer_stopped_errors):
+            app = self.transport.app
+            if not (app.should_stop or app.rebalancing):  # Faust would take it for a crash, and end the worker
+                raise
+
+    async def _pass_on(self) -> None:
+        """One fetch."""
         inboxes: dict[str, Inbox] = self.app.inboxes
         handed = 0
-        while not (self.should_stop or fetcher.should_stop):
-            await self.sleep(0)
-            async for tp, message in self.getmany(timeout=1.0):
-                last = self._read_offset[tp]
-                if last is not None and message.offset < last:
-                    continue
-                inbox = inboxes.get(tp.topic)
-                if inbox is None:
-                    await self.wait_first(self.callback(message), self.suspend_flow.wait())
-                elif inbox.full() or not self.app.flow_control.is_active():
-                    await self.wait_first(self._hand(inbox, message), self.suspend_flow.wait())
-                else:
-                    inbox.put_nowait(message)
-                    handed += 1
-                    if handed % _YIELD_AFTER == 0:
-                        await asyncio.sleep(0)
-                self._read_offset[tp] = message.offset
+        async for tp, message in self.getmany(timeout=1.0):
+            last = self._read_offset[tp]
+            if last is not None and message.offset < last:
+                continue
+            inbox = inboxes.get(tp.topic)
+            if inbox is None:
+                await self.wait_first(self.callback(message), self.suspend_flow.wait())
+            elif inbox.full() or not self.app.flow_control.is_active():
+                await self.wait_first(self._hand(inbox, message), self.suspend_flow.wait())
+            else:
+                inbox.put_nowait(message)
+                handed += 1
+                if handed % _YIELD_AFTER == 0:
+                    await asyncio.sleep(0)
+            self._read_offset[tp] = message.offset
 
     async def _hand(self, inbox: Inbox, message: Any) -> None:
         await self.app.flow_control.acquire()
