@@ -16,6 +16,7 @@ from clawstream.cli.dead import dead
 from clawstream.cli.key import key
 from clawstream.cli.lag import lag
 from clawstream.cli.options import flags
+from clawstream.cli.replay import replay
 from clawstream.cli.tail import tail
 from clawstream.cli.topics import topics
 from clawstream.cli.weights import weights
@@ -77,6 +78,7 @@ cli.add_command(lag)
 cli.add_command(tail)
 cli.add_command(topics)
 cli.add_command(dead)
+cli.add_command(replay)
 cli.add_command(agents)
 cli.add_command(weights)
 

@@ -10,20 +10,22 @@ from clawstream.gateway.callers.keys import digest_of, read_keys, tenant_of
 from clawstream.streams.settings import KafkaSettings
 
 COMMANDS = {
-    "up",
-    "demo",
-    "lag",
-    "tail",
+    "agents",
     "broker",
-    "topics",
-    "key",
     "dead",
+    "demo",
     "gateway",
+    "key",
+    "lag",
     "process",
+    "replay",
     "rollout",
+    "tail",
+    "topics",
     "train",
+    "up",
     "weights",
-} | {"agents"}
+}
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
 from clawstream.schemas import TOKEN_BYTES, PromptPrefix, Step, encode, tokens_digest, unpack_tokens
 from clawstream.streams.consumer import read_all
@@ -191,6 +192,8 @@ def test_kill_9_and_a_second_worker_lose_nothing_and_double_nothing(kafka: Kafka
         started.kill()
         assert eventually(lambda: set(ends(kafka)) == step_ids)
     assert ends(kafka) == Counter(step_ids)
+    rewards = {sample.trajectory_id: sample.reward for sample in read_all(kafka, SAMPLES)}
+    assert (len(rewards), sum(rewards.values())) == (600, 300.0)
     producer.close()
 
 
@@ -198,11 +201,29 @@ def test_what_was_read_before_a_rebalance_is_read_again_where_nothing_was_commit
     """Two workers that start together join one after the other: the first reads ahead, then lets go."""
     producer = Producer(kafka, "test")
     step_ids = produce(producer, 400)
-    with workers(kafka, group_size=2) as started:
+    with workers(kafka, group_size=2, memory_trajectories=2) as started:
         started.start()
         assert eventually(lambda: set(ends(kafka)) == step_ids)
+        assert eventually(lambda: len(remembered(kafka)) < 40, 20)  # 400 trajectories went through
     assert ends(kafka) == Counter(step_ids)
     producer.close()
+
+
+def remembered(kafka: KafkaSettings) -> set[tuple[str, bytes]]:
+    """What a worker that starts now would recover: table and key."""
+    kept = dict[tuple[str, bytes], bool]()
+    for table in ("trajectories", "steps", "groups", "members"):
+        client = Consumer(kafka.client(**{"group.id": "unused", "enable.partition.eof": True}))
+        name, behind = kafka.name(f"processors-{table}-changelog"), set(range(kafka.partitions))
+        client.assign([TopicPartition(name, partition, 0) for partition in behind])
+        while behind:
+            for message in client.consume(1000, 1):
+                if message.error():
+                    behind.discard(message.partition())
+                else:
+                    kept[table, bytes(message.key())] = message.value() is not None
+        client.close()
+    return {entry for entry, is_there in kept.items() if is_there}
 
 
 REWARDS_FILE = """
