@@ -97,6 +97,9 @@ class TrainerSettings(Section):
     hint_weight: float = Field(1.0, ge=0, description="weight of the teacher's advantage (combined)")
     reward_weight: float = Field(1.0, ge=0, description="weight of the step's reward (combined)")
     hint_clip: float | None = Field(None, gt=0, description="bound of a token's advantage from a hint, in nats")
+    hint_top_k: int = Field(
+        0, ge=0, description="minimise the divergence over the teacher's top tokens instead; 0: off"
+    )
     hint_teacher: Literal["current", "initial"] = Field("current", description="whose weights read the hints")
     epochs: int = Field(1, ge=1, description="passes over each window")
     minibatches: int = Field(2, ge=1, description="optimiser steps in each pass; losses are aggregated over each")
@@ -124,6 +127,8 @@ class TrainerSettings(Section):
                 f"correction is none while max_policy_lag is {self.max_policy_lag}: stale samples would train as "
                 "if they were fresh; choose a correction, or max_policy_lag 0, or say uncorrected = true"
             )
+        if self.hint_top_k and self.algorithm not in ("distill", "combined"):
+            raise ValueError(f"hint_top_k needs hints, which {self.algorithm} does not read: distill or combined")
         if self.kl_in_reward and self.algorithm not in ("ppo", "reinforce++"):
             raise ValueError(f"kl_in_reward needs token rewards, which {self.algorithm} has not: ppo or reinforce++")
         return self

@@ -36,7 +36,7 @@ def test_flags_come_as_text() -> None:
     assert (settings.model, settings.zero_stage, settings.algorithm) == (Path("m"), 2, "ppo")
 
 
-@pytest.mark.parametrize(("key", "value"), [("zero_stage", "3"), ("algorithm", "sgd"), ("dual_clip", "1"), ("x", "1")])
+@pytest.mark.parametrize(("key", "value"), [("zero_stage", "4"), ("algorithm", "sgd"), ("dual_clip", "1"), ("x", "1")])
 def test_what_does_not_fit_is_named(key: str, value: str) -> None:
     with pytest.raises(SettingsError, match=key):
         load(TrainerSettings, {"model": "m", key: value}, {})

@@ -54,6 +54,9 @@ class Targets(_Flat):
     advantages: Tensor  # float32
     values: Tensor  # float32, of the critic that begins the update; 0 without one
     returns: Tensor  # float32
+    hinted: Tensor  # bool; true where a teacher has read a hint
+    teacher_top: Tensor  # [M, K] float32, log-probabilities of the teacher's most likely tokens
+    teacher_ids: Tensor  # [M, K] int64, these tokens
     counted: Tensor  # bool; false: no part of the loss, nor of what it is divided by
 
 

@@ -58,14 +58,17 @@ def limits_of(language_model: Any) -> ModelLimits:
 
 
 class Policy(nn.Module):
-    """Log-probabilities and entropies of sampled tokens."""
+    """What a language model says of sampled tokens."""
 
     def __init__(self, language_model: Any) -> None:
         super().__init__()
         self.language_model = language_model
 
-    def forward(self, packed: Packed, entropy_gradient: bool = False) -> tuple[Tensor, Tensor]:
-        """Log-probability of each sampled token and entropy of its distribution in nats, ``[m]`` each.
+    def forward(
+        self, packed: Packed, entropy_gradient: bool = False, top: int | Tensor = 0
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Log-probability of each sampled token and entropy of its distribution in nats, ``[m]`` each; then, ``[m, K]``
+        each, log-probabilities and ids of other tokens in its place: the ``top`` most likely, or those ``top`` names.
 
         Entropies have a gradient only where it is asked for: it takes as much memory as the log-probabilities. Every
         rank calls the head equally often, as one that is sharded (ZeRO 3) is gathered at each call.
@@ -73,14 +76,19 @@ class Policy(nn.Module):
         head = self.language_model.get_output_embeddings()
         hidden = _before_sampled(self.language_model.base_model, packed)
         count = most_of_ranks(-(-len(hidden) // max(1, _MAX_LOGITS // head.out_features)), hidden.device)
-        parts = (torch.tensor_split(of, count) for of in (hidden, packed.tokens.ids, packed.tokens.temperatures))
+        named = top if isinstance(top, Tensor) else packed.tokens.ids.new_zeros(len(hidden), 0)
+        given = (hidden, packed.tokens.ids, packed.tokens.temperatures, named)
+        top_count = 0 if isinstance(top, Tensor) else top
+        parts = (torch.tensor_split(of, count) for of in given)
         chunks: Iterator[tuple[Tensor, ...]] = zip(*parts, strict=True)
         if count == 1:
-            pairs = [_logprobs(head, chunk, entropy_gradient) for chunk in chunks]
+            said = [_said(head, chunk, entropy_gradient, top_count) for chunk in chunks]
         else:
-            pairs = [checkpoint(_logprobs, head, chunk, entropy_gradient, use_reentrant=False) for chunk in chunks]
-        logprobs, entropies = (torch.cat(parts) for parts in zip(*pairs, strict=True))
-        return logprobs, entropies
+            said = [
+                checkpoint(_said, head, chunk, entropy_gradient, top_count, use_reentrant=False) for chunk in chunks
+            ]
+        logprobs, entropies, top_logprobs, top_ids = (torch.cat(parts) for parts in zip(*said, strict=True))
+        return logprobs, entropies, top_logprobs, top_ids
 
 
 class Critic(nn.Module):
@@ -106,11 +114,13 @@ def _before_sampled(backbone: Any, packed: Packed) -> Tensor:
     return cast(Tensor, hidden.flatten(0, 1)[packed.source])
 
 
-def _logprobs(head: Any, chunk: tuple[Tensor, ...], entropy_gradient: bool) -> tuple[Tensor, Tensor]:
-    hidden, sampled, temperatures = chunk
+def _said(head: Any, chunk: tuple[Tensor, ...], entropy_gradient: bool, top_count: int) -> tuple[Tensor, ...]:
+    hidden, sampled, temperatures, named = chunk
     logits = head(hidden)
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32)) / temperatures[:, None]
     normaliser = logits.logsumexp(dim=-1)
     logprobs = logits.gather(1, sampled[:, None])[:, 0] - normaliser
+    top_ids = logits.topk(top_count, dim=1).indices if top_count else named
+    top_logprobs = logits.gather(1, top_ids) - normaliser[:, None]
     with torch.set_grad_enabled(entropy_gradient and torch.is_grad_enabled()):
-        return logprobs, normaliser - (logits.softmax(dim=-1) * logits).sum(dim=-1)
+        return logprobs, normaliser - (logits.softmax(dim=-1) * logits).sum(dim=-1), top_logprobs, top_ids

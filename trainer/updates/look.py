@@ -28,6 +28,8 @@ class Before:
     values: Tensor  # 0 without a critic
     teacher: Tensor  # log-probabilities of one who has read the hint; 0 where there is none
     hinted: Tensor  # bool
+    teacher_top: Tensor  # [M, K] log-probabilities of the teacher's most likely tokens
+    teacher_ids: Tensor  # [M, K] int64, these tokens
 
 
 def foreknowledge_needed(learners: Learners, settings: TrainerSettings) -> bool:
@@ -50,10 +52,10 @@ def look(
     """One forward pass of each model over the samples ``looked_at``, shared out over ranks."""
 
     def passes(packed: Packed) -> Tensor:
-        prox, entropies = learners.policy(packed)
+        prox, entropies, *_ = learners.policy(packed)
         reference = values = torch.zeros_like(prox)
         if learners.reference is not None and settings.kl_coefficient:
-            reference, _ = learners.reference(packed)
+            reference, *_ = learners.reference(packed)
         if learners.critic is not None:
             values = learners.critic(packed)
         return torch.stack([prox, entropies, reference, values])
@@ -62,8 +64,18 @@ def look(
     unseen = torch.ones(len(prox), dtype=torch.bool)
     unseen[batch.of_samples(looked_at)] = False
     prox[unseen] = entropies[unseen] = torch.nan
-    teacher, hinted = _ask_teacher(learners, samples, batch, settings)
-    return Before(prox=prox, entropies=entropies, reference=reference, values=values, teacher=teacher, hinted=hinted)
+    said, hinted = _ask_teacher(learners, samples, batch, settings)
+    top = said[1:].reshape(2, settings.hint_top_k, said.shape[1]).transpose(1, 2)
+    return Before(
+        prox=prox,
+        entropies=entropies,
+        reference=reference,
+        values=values,
+        teacher=said[0],
+        hinted=hinted,
+        teacher_top=top[0],
+        teacher_ids=top[1].long(),
+    )
 
 
 def over_ranks(
@@ -83,16 +95,22 @@ def over_ranks(
 def _ask_teacher(
     learners: Learners, samples: Sequence[Sample], batch: Batch, settings: TrainerSettings
 ) -> tuple[Tensor, Tensor]:
-    teacher = torch.zeros(len(batch.tokens.ids))
+    """What the teacher says, ``[1 + 2 K, M]``: of each token, of its top tokens, their ids; and where it says it."""
+    hint_top_k = settings.hint_top_k
+    said = torch.zeros(1 + 2 * hint_top_k, len(batch.tokens.ids))
     hinted = torch.zeros(len(batch.tokens.ids), dtype=torch.bool)
     if learners.teacher is None:
-        return teacher, hinted
+        return said, hinted
     steps = list(hinted_steps(samples, learners.teacher.writer, learners.limits.max_positions))
     if not steps:
-        return teacher, hinted
+        return said, hinted
     asked = learners.teacher.model
+
+    def passes(packed: Packed) -> Tensor:
+        logprobs, _, top_logprobs, top_ids = asked(packed, False, hint_top_k)
+        return torch.cat([logprobs[None], top_logprobs.T, top_ids.T])
+
     read = collate_sequences([[step.sequence] for step in steps])
-    [found] = over_ranks(lambda packed: asked(packed)[0][None], 1, learners, read, torch.arange(len(steps)), settings)
     at = places(steps, batch)
-    teacher[at], hinted[at] = found, True
-    return teacher, hinted
+    said[:, at], hinted[at] = over_ranks(passes, len(said), learners, read, read.all_samples, settings), True
+    return said, hinted

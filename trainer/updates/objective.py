@@ -12,6 +12,7 @@ from clawstream.trainer.algorithms.cispo import cispo
 from clawstream.trainer.algorithms.clip import Surrogate, ppo_clip
 from clawstream.trainer.algorithms.correction import correction_weights
 from clawstream.trainer.algorithms.divergence import ESTIMATORS, k3
+from clawstream.trainer.algorithms.hints import top_k_divergence
 from clawstream.trainer.algorithms.recipe import recipe_of
 from clawstream.trainer.algorithms.sequence_ratio import gspo
 from clawstream.trainer.algorithms.value_loss import value_loss
@@ -32,6 +33,7 @@ class PolicyObjective:
 def policy_objective(
     logprobs: Tensor,
     entropies: Tensor,
+    top_logprobs: Tensor,
     tokens: Tokens,
     targets: Targets,
     weights: Tensor,
@@ -39,7 +41,8 @@ def policy_objective(
     row_count: int,
     settings: TrainerSettings,
 ) -> PolicyObjective:
-    """The corrected surrogate, with KL towards the reference and an entropy bonus where they are asked for.
+    """The corrected surrogate, with KL towards the reference, an entropy bonus and the divergence from a teacher's top
+    tokens where they are asked for; ``top_logprobs`` ``[m, K]`` speak of the latter.
 
     ``weights`` ``[m]``: each token's in the minibatch's aggregation, 0 where it does not count;
     ``token_count``: how many of the minibatch's tokens count.
@@ -53,6 +56,9 @@ def policy_objective(
         loss = loss + settings.kl_coefficient * _sum(kl, weights)
     if settings.entropy_coefficient:
         loss = loss - settings.entropy_coefficient * _sum(entropies, weights)
+    if settings.hint_top_k:
+        divergence = torch.where(targets.hinted, top_k_divergence(top_logprobs, targets.teacher_top), 0.0)
+        loss = loss + settings.hint_weight * _sum(divergence, weights)
     with torch.no_grad():
         counted = (weights > 0) / token_count
         clipped = (surrogate.clipped * counted).sum()

@@ -57,6 +57,9 @@ def make_targets(
         advantages=advantages,
         values=before.values,
         returns=returns,
+        hinted=before.hinted,
+        teacher_top=before.teacher_top,
+        teacher_ids=before.teacher_ids,
         counted=counted,
     )
 
@@ -100,7 +103,10 @@ def _of_next_states(
     rewards = _of_steps(evaluated_steps, samples, batch)
     if kind == "step-reward":
         return rewards, rewards != 0
-    of_hints = torch.where(before.hinted, token_advantages(before.teacher, before.prox, settings.hint_clip), 0.0)
+    of_hints = torch.zeros_like(rewards)
+    if not settings.hint_top_k:  # else the divergence is minimised itself
+        more = token_advantages(before.teacher, before.prox, settings.hint_clip)
+        of_hints = torch.where(before.hinted, more, of_hints)
     if kind == "hint":
         return of_hints, before.hinted
     return settings.hint_weight * of_hints + settings.reward_weight * rewards, before.hinted | (rewards != 0)

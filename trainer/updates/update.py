@@ -89,11 +89,11 @@ def _accumulate(learners: Learners, window: _Window, minibatch: Tensor, statisti
         packed = learners.pack(batch, part)
         device = learners.policy.device
         towards, of_tokens = window.targets.take(packed.at, device), weights[packed.at].to(device)
-        logprobs, entropies = learners.policy(packed, settings.entropy_coefficient > 0)
+        logprobs, entropies, top, _ = learners.policy(packed, settings.entropy_coefficient > 0, towards.teacher_ids)
         towards = replace(towards, prox=torch.where(towards.prox.isnan(), logprobs.detach(), towards.prox))
         found[:, packed.at] += weight * torch.stack([logprobs, entropies]).detach().cpu()
         objective = policy_objective(
-            logprobs, entropies, packed.tokens, towards, of_tokens, token_count, batch.row_count, settings
+            logprobs, entropies, top, packed.tokens, towards, of_tokens, token_count, batch.row_count, settings
         )
         learners.policy.backward(weight * objective.loss)
         value_loss = None
@@ -131,7 +131,8 @@ def _aggregation(window: _Window, minibatch: Tensor) -> Tensor:
 
 def _every_sample_counts(settings: TrainerSettings) -> bool:
     """Whether a sample without advantage has a gradient all the same."""
-    return recipe_of(settings).needs_critic or settings.kl_coefficient > 0 or settings.entropy_coefficient > 0
+    terms = (settings.kl_coefficient, settings.entropy_coefficient, settings.hint_top_k)
+    return recipe_of(settings).needs_critic or any(terms)
 
 
 def _with_advantage(window: _Window, samples: Tensor) -> Tensor:

@@ -40,7 +40,7 @@ def gradients(model: Any, loss: Tensor) -> list[Tensor]:
 def test_values_losses_and_gradients_equal_those_of_unpacked_steps(model: Any, as_rows: bool) -> None:
     batch = collate_sequences(WINDOW)
     packed = pack(batch, torch.tensor([0, 1, 2]), CPU, as_rows=as_rows)
-    logprobs, _ = Policy(model)(packed)
+    logprobs, *_ = Policy(model)(packed)
     unpacked = torch.cat(
         [
             alone(model, sequence, span.start, span.end, span.temperature)

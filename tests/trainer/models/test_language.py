@@ -41,17 +41,26 @@ def distributions(policy: Policy) -> Tensor:
 
 
 def test_logprobs_are_of_the_tempered_distribution_before_each_token(policy: Policy, packed: Packed) -> None:
-    logprobs, _ = policy(packed)
+    logprobs, *_ = policy(packed)
     expected = distributions(policy).gather(1, packed.tokens.ids[:, None])[:, 0]
     torch.testing.assert_close(logprobs.double(), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_entropy_has_a_gradient_where_it_is_asked_for(policy: Policy, packed: Packed) -> None:
     assert not policy(packed)[1].requires_grad
-    _, entropies = policy(packed, True)
+    _, entropies, *_ = policy(packed, True)
     assert entropies.requires_grad
     expected = torch.distributions.Categorical(logits=distributions(policy)).entropy()
     torch.testing.assert_close(entropies.detach().double(), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_top_tokens_and_tokens_that_are_named(policy: Policy, packed: Packed) -> None:
+    *_, top_logprobs, top_ids = policy(packed, False, 3)
+    expected = distributions(policy).topk(3)
+    torch.testing.assert_close(top_logprobs.double(), expected.values, atol=1e-4, rtol=1e-4)
+    assert torch.equal(top_ids, expected.indices)
+    *_, named, _ = policy(packed, False, top_ids.flip(1))
+    torch.testing.assert_close(named, top_logprobs.flip(1))
 
 
 def test_chunks_give_the_same_values_and_gradients(
@@ -59,7 +68,7 @@ def test_chunks_give_the_same_values_and_gradients(
 ) -> None:
     def gradient() -> tuple[Tensor, Tensor]:
         policy.zero_grad()
-        logprobs, _ = policy(packed)
+        logprobs, *_ = policy(packed)
         logprobs.sum().backward()
         return logprobs.detach(), policy.language_model.get_input_embeddings().weight.grad.clone()
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from clawstream.schemas import Sample, unpack_tokens
+from clawstream.trainer.algorithms.hints import top_k_divergence
 from clawstream.trainer.batches.batch import collate
 from clawstream.trainer.models.engine import start_ranks
 from clawstream.trainer.models.hint_writer import HintWriter
@@ -112,6 +113,28 @@ def test_a_step_trains_when_something_was_said_of_it(
         algorithm, 2.0 * of_hint + 0.5 * (value or 0.0)
     )
     torch.testing.assert_close(targets.advantages[targets.counted], expected[targets.counted])
+
+
+def test_top_k_moves_the_policy_towards_the_whole_of_what_the_hinted_one_says(
+    folder: Path, writer: HintWriter, tmp_path: Path
+) -> None:
+    settings = TrainerSettings(
+        model=folder, algorithm="distill", minibatches=1, hint_teacher="initial", hint_top_k=8, learning_rate=1e-3
+    )
+    found = load_learners(settings, make_tiny_model(tmp_path, seed=1), folder)  # far from its teacher
+    samples = [a_talk(writer, "be brief", None)] * 2
+    batch = collate(samples)
+
+    def divergence() -> float:
+        before = look(found, samples, batch, batch.all_samples, settings)
+        with torch.no_grad():
+            *_, student, _ = found.policy(found.pack(batch, batch.all_samples), False, before.teacher_ids)
+        return float(top_k_divergence(student, before.teacher_top)[before.hinted].mean())
+
+    at_first = divergence()
+    for version in range(6):
+        update(found, samples, version, settings)
+    assert 0 < divergence() < 0.5 * at_first
 
 
 def test_a_policy_comes_nearer_to_what_the_hinted_one_says(folder: Path, writer: HintWriter) -> None:

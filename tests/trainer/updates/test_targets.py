@@ -35,7 +35,14 @@ def targets(samples: list[Sample], algorithm: str, version: int = 0, **fields: A
     batch = collate(samples)
     zero = torch.zeros(len(batch.tokens.ids))
     before = Before(
-        prox=zero - 2, entropies=zero, reference=zero - 3, values=zero + 0.25, teacher=zero, hinted=zero.bool()
+        prox=zero - 2,
+        entropies=zero,
+        reference=zero - 3,
+        values=zero + 0.25,
+        teacher=zero,
+        hinted=zero.bool(),
+        teacher_top=zero[:, None][:, :0],
+        teacher_ids=zero.long()[:, None][:, :0],
     )
     return make_targets(samples, batch, before, version, settings)
 

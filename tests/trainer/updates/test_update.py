@@ -46,7 +46,7 @@ def pair(good_reward: float = 1.0, bad_reward: float = -1.0) -> list[Sample]:
 def mean_logprob(found: Learners, sequence: Sequence) -> float:
     batch = collate([a_sample(sequences=[sequence])])
     with torch.no_grad():
-        logprobs, _ = found.policy(found.pack(batch, torch.tensor([0])))
+        logprobs, *_ = found.policy(found.pack(batch, torch.tensor([0])))
     return float(logprobs.mean())
 
 
