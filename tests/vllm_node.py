@@ -72,7 +72,7 @@ class VllmNode:
         """All that this node has said."""
         return [status for status in read_all(self.kafka, NODES) if status.node == self.name]
 
-    def wait(self, condition: Callable[[NodeStatus], bool], seconds: float = 30.0) -> NodeStatus:
+    def wait(self, condition: Callable[[NodeStatus], bool], seconds: float = 90.0) -> NodeStatus:
         """The node's newest status once it meets ``condition``."""
         deadline = time.monotonic() + seconds
         while True:

@@ -57,7 +57,7 @@ class Pipeline:
         assert pid is not None, f"{name} is not running"
         os.kill(pid, signal.SIGKILL)
 
-    async def account(self, seconds: float = 180.0) -> Account:
+    async def account(self, seconds: float = 400.0) -> Account:
         """The account once it is closed; as it is when time is over."""
         deadline = asyncio.get_running_loop().time() + seconds
         while True:
@@ -67,7 +67,7 @@ class Pipeline:
             await asyncio.sleep(1.0)
 
 
-async def until(condition: Callable[[], object], seconds: float = 180.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 400.0) -> None:
     """Wait for ``condition``; fail when it does not come true."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not condition():
@@ -89,7 +89,7 @@ async def running(bootstrap_servers: str, model: Path, folder: Path) -> AsyncIte
     try:
         await start_stack(supervisor, layout)
         with Watch(layout.kafka) as watch:
-            await until(lambda: watch.observed.served_version is not None, 240)
+            await until(lambda: watch.observed.served_version is not None)
             yield Pipeline(layout=layout, supervisor=supervisor, observed=watch.observed, lines=lines)
     finally:
         await supervisor.stop()

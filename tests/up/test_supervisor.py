@@ -27,11 +27,11 @@ def script(source: str) -> Script:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    for _ in range(400):
+    for _ in range(2400):
         if condition():
             return
         await asyncio.sleep(0.025)
-    raise AssertionError("the condition did not come true in 10 s")
+    raise AssertionError("the condition did not come true in 60 s")
 
 
 async def test_lines_are_passed_on_under_their_name() -> None:
