@@ -35,20 +35,22 @@ _SETUP_FILE = Path(".venv/ready")
 
 def run(settings: DemoSettings, kafka: KafkaSettings) -> int:
     """Run the demo; 0 when it reached its goal, every step is accounted for and nothing was trained twice."""
+    started, console = time.monotonic(), Console()
     try:
-        return asyncio.run(demonstrate(settings, kafka, Console()))
+        clear(settings.data_dir)
+        console.print("Warming up a small model on demonstrations of mixed quality: about one in four is right.")
+        make_model(
+            settings.data_dir / "model", seed=settings.seed
+        )  # before the event loop, which keeps Ctrl-C to itself
+        return asyncio.run(demonstrate(settings, kafka, console, started))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
 
 
-async def demonstrate(settings: DemoSettings, kafka: KafkaSettings, console: Console) -> int:
-    """One run from nothing to the result."""
-    started, folder = time.monotonic(), settings.data_dir
-    clear(folder)
+async def demonstrate(settings: DemoSettings, kafka: KafkaSettings, console: Console, started: float) -> int:
+    """One run from the model to the result. ``started``: when the model was begun, by the monotonic clock."""
+    warmup_seconds, folder = time.monotonic() - started, settings.data_dir
     tasks = make_tasks(train=_TRAIN_TASKS, held_out=settings.held_out_tasks, seed=settings.seed)
-    console.print("Warming up a small model on demonstrations of mixed quality: about one in four is right.")
-    await asyncio.to_thread(make_model, folder / "model", seed=settings.seed)
-    warmup_seconds = time.monotonic() - started
     layout = lay_out(settings, kafka, folder / "model")
     console.print(f"Starting Kafka, a vLLM node, gateway, processors and trainer; logs in {folder / 'logs'}")
     async with running(layout, FileLog(folder / "logs", console)) as stop:

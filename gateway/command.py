@@ -17,7 +17,8 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
-from aiohttp import web
+from aiohttp import InvalidURL, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from clawstream.gateway.app import make_app
 from clawstream.gateway.callers.tenants import Tenants
@@ -140,6 +141,7 @@ async def _serve(settings: GatewaySettings, kafka: KafkaSettings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with serving(settings, kafka) as (gateway, url):
         _spare_collector()
+        logging.getLogger("aiohttp.server").addFilter(_is_ours)
         _log.info("serving at %s/v1", url)
         await over(gateway, stop)
         _log.info("stopping: calls in flight have %g s to end", settings.drain_seconds)
@@ -154,6 +156,12 @@ async def over(gateway: Gateway, stop: asyncio.Event) -> None:
         _log.error("%s", broken.exception())
     broken.cancel()
     stopped.cancel()
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """False for what a client alone has done: bytes that are no HTTP are answered 400, and fill no log."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError | InvalidURL) or _log.isEnabledFor(logging.DEBUG)
 
 
 def _spare_collector() -> None:

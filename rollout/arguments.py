@@ -1,5 +1,6 @@
 """The vLLM server's command line and environment, from settings. Pure."""
 
+import json
 import shlex
 import sys
 from collections.abc import Mapping
@@ -35,7 +36,7 @@ def arguments(settings: RolloutSettings, port: int) -> list[str]:
         "host": settings.host,
         "port": str(port),
         "dtype": settings.dtype,
-        "max-model-len": str(settings.max_model_len),
+        "max-model-len": str(max_model_len(settings)),
         "max-num-seqs": str(settings.max_num_seqs),
         "logprobs-mode": settings.logprobs_mode,
         "generation-config": "vllm",  # sampling defaults are the API's, not those of a file in the model's folder
@@ -48,6 +49,18 @@ def arguments(settings: RolloutSettings, port: int) -> list[str]:
     if settings.tool_call_parser:
         command += ["--enable-auto-tool-choice", "--tool-call-parser", settings.tool_call_parser]
     return command
+
+
+def max_model_len(settings: RolloutSettings) -> int:
+    """``settings.max_model_len``, or what the model was made for where that is less. Tokens."""
+    try:
+        config = json.loads((settings.model / "config.json").read_text())
+    except (OSError, ValueError):
+        return settings.max_model_len  # vLLM says what is wrong with it
+    for part in (config, config.get("text_config")):
+        if isinstance(part, dict) and isinstance(own := part.get("max_position_embeddings"), int):
+            return min(settings.max_model_len, own)
+    return settings.max_model_len
 
 
 def environment(settings: RolloutSettings, inherited: Mapping[str, str]) -> dict[str, str]:

@@ -82,7 +82,10 @@ class Engine:
     @property
     def last_words(self) -> str:
         """The last lines that it wrote, the errors among them if there are any."""
-        lines = [line for line in self._lines if "Error" in line or "ERROR" in line] or list(self._lines)
+        lines = list(self._lines)
+        errors = [number for number, line in enumerate(lines) if "Error" in line or "ERROR" in line]
+        if errors:
+            return " | ".join(lines[errors[-1] : errors[-1] + 4])  # an error goes on in the lines after it
         return " | ".join(lines[-3:]) or "none"
 
     def stop(self, drain_seconds: float = 0.0) -> None:

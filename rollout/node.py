@@ -16,6 +16,7 @@ from pathlib import Path
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from clawstream.rollout.arguments import max_model_len
 from clawstream.rollout.engine import Engine
 from clawstream.rollout.settings import RolloutSettings
 from clawstream.rollout.snapshot import loadable_folder, tensor_shapes
@@ -136,7 +137,7 @@ class Node:
             version=self.version,
             health=health,
             logprobs_mode=self._settings.logprobs_mode,
-            max_model_len=self._settings.max_model_len,
+            max_model_len=max_model_len(self._settings),
             at=now(),
         )
         self._producer.send(NODES, status).result()

@@ -18,7 +18,9 @@ class RolloutSettings(Section):
     host: str = Field(default="127.0.0.1", description="loopback address: vLLM's control routes ask for no key")
     port: int = Field(default=0, ge=0, le=65535, description="port of the vLLM server; 0 picks a free one")
     dtype: str = Field(default="float32", description="type of the weights: float32, bfloat16 or auto")
-    max_model_len: int = Field(default=4096, ge=16, description="longest prompt and answer together, in tokens")
+    max_model_len: int = Field(
+        default=4096, ge=16, description="longest prompt and answer together, in tokens; at most the model's own"
+    )
     max_num_seqs: int = Field(default=64, ge=1, description="most requests decoded at the same time")
     kv_cache_gib: int = Field(default=1, ge=1, description="memory for the KV cache on CPU, in GiB")
     logprobs_mode: Literal["processed_logprobs", "raw_logprobs"] = Field(

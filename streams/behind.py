@@ -1,7 +1,8 @@
 """How far everybody is behind: consumer groups in records and seconds, rollout nodes in policy versions.
 
 Invariant: read from the cluster alone, in no group, so that it is true also where processes are dead; and a group is
-shown for the topics that it has ever committed in, so one that stopped long ago is not forgotten.
+shown for the topics that it has ever committed in or is reading now, so neither one that stopped long ago nor one that
+never got going is forgotten.
 """
 
 from collections.abc import Mapping
@@ -72,8 +73,9 @@ class Onlooker:
         found = list[tuple[str, Place, int, int]]()
         ends = self._reader.ends(CATALOGUE)
         for group in self._group_names():
-            committed = {name: offsets for name, offsets in self._reader.committed(group, CATALOGUE).items() if offsets}
-            topics = [topic for topic in CATALOGUE if topic.name in committed]
+            names = {name for name, offsets in self._reader.committed(group, CATALOGUE).items() if offsets}
+            names |= self._assigned(group)
+            topics = [topic for topic in CATALOGUE if topic.name in names]
             for name, starts in self._reader.starts(group, topics).items():
                 found += [(group, (name, number), start, ends[name][number]) for number, start in starts.items()]
         written = {
@@ -91,6 +93,16 @@ class Onlooker:
             raise KafkaUnreachableError(f"consumer groups are not known: {error.args[0]}") from error
         prefix = self._settings.topic_prefix
         return sorted(each.group_id.removeprefix(prefix) for each in listed if each.group_id.startswith(prefix))
+
+    def _assigned(self, group: str) -> set[str]:
+        """Topics that the members of ``group`` read, which may never have committed yet."""
+        name, prefix = self._settings.name(group), self._settings.topic_prefix
+        try:
+            described = self._admin.describe_consumer_groups([name], request_timeout=_TIMEOUT_SECONDS)[name].result()
+        except kafka.KafkaException as error:
+            raise KafkaUnreachableError(f"the members of {name} are not known: {error.args[0]}") from error
+        places = [place for member in described.members for place in member.assignment.topic_partitions]
+        return {place.topic.removeprefix(prefix) for place in places}
 
     def _written_at(self, place: Place, offset: int) -> datetime | None:
         """When the first record from ``offset`` on was written."""

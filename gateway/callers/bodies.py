@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
-from clawstream.gateway.errors import ApiError, too_many
+from clawstream.gateway.errors import ApiError, invalid, too_many
 from clawstream.gateway.metrics import BODY_BYTES
 
 _LEAST_BYTES = 16 * 1024  # what a request costs besides
@@ -39,10 +39,13 @@ class Bodies:
             self._hold(-counted)
 
     async def read(self, request: web.Request) -> None:
-        """Read the body, which the request keeps. Raises ``ApiError`` 408 when it does not arrive in time."""
+        """Read the body, which the request keeps. Raises ``ApiError``: 400 for one that is not encoded as it
+        says, 408 for one that does not arrive in time."""
         try:
             async with asyncio.timeout(self._seconds):
                 await request.read()
+        except web.RequestPayloadError as error:
+            raise invalid(f"the request's body cannot be read: {error}") from error
         except TimeoutError as error:
             said = f"the request's body did not arrive within {self._seconds:g} s"
             raise ApiError(408, said, code="body_timeout") from error

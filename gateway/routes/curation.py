@@ -13,7 +13,7 @@ from clawstream.gateway.calls.retries import KEY
 from clawstream.gateway.context import GATEWAY, TENANT_KEY
 from clawstream.gateway.errors import ApiError, invalid
 from clawstream.gateway.reading import read_object, shaped
-from clawstream.gateway.routes.statements import MAX_STATEMENTS, Statement, answer, check, record_all
+from clawstream.gateway.routes.statements import MAX_STATEMENTS, Statement, StepIndex, answer, check, record_all
 from clawstream.gateway.trajectories.memory import TRAIN
 
 _SOURCE = "curation"
@@ -23,7 +23,7 @@ _SAID = ("quality", "trainable", "reward_status", "tags", "note")
 class _Update(msgspec.Struct, kw_only=True):
     step_key: str | None = None
     trajectory_uid: str | None = None
-    step_index: int | None = None
+    step_index: StepIndex | None = None
     step_id: str | None = None
     quality: Any = None
     trainable: Any = None

@@ -24,6 +24,9 @@ from clawstream.gateway.routes.ownership import is_known
 MAX_STATEMENTS = 1000  # of one call
 
 
+StepIndex = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+
+
 class Curation(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """``detail`` of a curated statement, in Claw-R1's words; at least one of them."""
 
@@ -32,7 +35,7 @@ class Curation(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_
     reward_status: str | None = None
     tags: list[str] | None = None
     note: str | None = None
-    step_index: Annotated[int, msgspec.Meta(ge=0)] | None = None  # of a step in the log's order, from 0
+    step_index: StepIndex | None = None  # of a step in the log's order, from 0
 
 
 class Statement(msgspec.Struct, kw_only=True):

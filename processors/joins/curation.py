@@ -11,6 +11,8 @@ import msgspec
 
 from clawstream.schemas import Feedback
 
+_MOST_STEPS = 2**31  # no index is above it, whatever the log says
+
 
 class Curation(msgspec.Struct, frozen=True, kw_only=True):
     """One statement, as far as it matters here."""
@@ -47,7 +49,7 @@ def read_curation(feedback: Feedback) -> Curation:
         at=feedback.at,
         source=feedback.source,
         step_id=feedback.step_id,
-        step_index=index if type(index) is int and index >= 0 else None,
+        step_index=index if type(index) is int and 0 <= index < _MOST_STEPS else None,
         trainable=trainable,
         reviewed=trainable is not None or quality not in (None, "unreviewed"),
     )

@@ -67,3 +67,20 @@ def test_threads_are_not_bound_to_cores() -> None:
 def test_bytecode_is_kept_where_it_may_not_lie_beside_its_source() -> None:
     found = environment(RolloutSettings(), {"PYTHONDONTWRITEBYTECODE": "1", "XDG_CACHE_HOME": "/c"})
     assert (found["PYTHONDONTWRITEBYTECODE"], found["PYTHONPYCACHEPREFIX"]) == ("", "/c/clawstream/bytecode")
+
+
+@pytest.mark.parametrize(
+    ("config", "length"),
+    [
+        ('{"max_position_embeddings": 512}', 512),
+        ('{"max_position_embeddings": 99999}', 4096),
+        ('{"text_config": {"max_position_embeddings": 256}}', 256),
+        ("{}", 4096),
+        ("no JSON", 4096),
+        (None, 4096),
+    ],
+)
+def test_a_model_is_not_asked_for_more_than_it_was_made_for(tmp_path: Path, config: str | None, length: int) -> None:
+    if config is not None:
+        (tmp_path / "config.json").write_text(config)
+    assert value(arguments(RolloutSettings(model=tmp_path), port=1), "--max-model-len") == str(length)

@@ -72,3 +72,10 @@ async def test_nothing_is_read_for_who_has_no_key(kafka: KafkaSettings) -> None:
         assert (await reader.readline()).split()[1] == b"401"
         assert client.gateway.bodies.held_bytes == 0
         writer.close()
+
+
+async def test_a_body_that_is_not_compressed_as_it_says_is_a_400(kafka: KafkaSettings) -> None:
+    async with gateway(kafka, FakeNode()) as client:
+        headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+        async with client.http.post(f"{client.url}/v1/chat/completions", data=b"{}", headers=headers) as answer:
+            assert (answer.status, "cannot be read" in await answer.text()) == (400, True)

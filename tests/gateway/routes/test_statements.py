@@ -111,6 +111,14 @@ async def test_what_kafka_does_not_take_is_said_of_each(kafka: KafkaSettings) ->
     assert answer["results"][1]["error"]["code"] == "not_recordable"
 
 
+async def test_a_step_number_that_no_step_can_have_is_refused(kafka: KafkaSettings) -> None:
+    async with gateway(kafka) as client:
+        for index in (-1, 2**31, 10**20):
+            update = {"trajectory_uid": "t", "step_index": index, "quality": "correct"}
+            status, _, answer = await client.post("/api/curation", {"updates": [update]})
+            assert (status, "step_index" in str(answer)) == (400, True)
+
+
 async def test_curation_in_claw_r1s_words(kafka: KafkaSettings) -> None:
     updates = [
         {"step_key": "a:b:0", "trainable": False, "quality": "incorrect", "tags": ["bad"], "note": "exclude"},

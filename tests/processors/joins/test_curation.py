@@ -1,6 +1,7 @@
 from datetime import timedelta
 from itertools import permutations
 
+import msgspec
 import pytest
 
 from clawstream.processors.joins.curation import Curation, excluded, is_reviewed, read_curation
@@ -48,3 +49,8 @@ def test_what_cannot_be_read_says_nothing(detail: str) -> None:
 def test_a_quality_is_a_review_and_no_exclusion(detail: str, expected: bool) -> None:
     assert is_reviewed([said(detail)]) is expected
     assert excluded([said('{"quality": "incorrect"}')], STEPS) == {}
+
+
+def test_an_index_that_no_step_can_have_is_none() -> None:
+    word = said('{"trainable": false, "step_index": 100000000000000000000}')
+    assert (word.step_index, msgspec.msgpack.decode(msgspec.msgpack.encode(word), type=Curation)) == (None, word)
