@@ -1,7 +1,7 @@
 """Calls over HTTP/1.1, on connections that are kept.
 
 Every call of every agent goes through here, and a general client's sessions, cookies, redirects and timers would be
-most of what the gateway spends on one (see docs/decisions/0019): httptools parses, ``connection.py`` is the rest.
+most of what the gateway spends on one (see docs/decisions/0016): httptools parses, ``connection.py`` is the rest.
 """
 
 import asyncio
