@@ -188,7 +188,9 @@ class Worker:
             async with self._one_at_a_time:  # what a batch has changed is in the tables then
                 self._index()
                 await self._sender.outputs(self._trajectories.unsent())
-        if not any(stage.kept.open_count for stage in (self._trajectories, self._groups)):
+        most = self._settings.memory_trajectories
+        kept = [stage.kept for stage in (self._trajectories, self._groups)]
+        if not any(each.open_count or each.closed_count > most for each in kept):
             return
         await self._positions.observe_ends(_now_ms())
         async with self._one_at_a_time:

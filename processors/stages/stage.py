@@ -105,11 +105,8 @@ class Stage(ABC, Generic[S, R]):
         """Forget what was closed before ``moment_ms``, and what is too much to remember, unless events from before
         that may still come."""
         for key, state in self.kept.closed_before(moment_ms, self._settings.memory_trajectories):
-            settled_ms = settled(owner_of(key))
-            if settled_ms is None:
-                continue
-            closed_ms = state.closed_ms or 0
-            if settled_ms < (moment_ms if closed_ms < moment_ms else closed_ms):
+            settled_ms, closed_ms = settled(owner_of(key)), state.closed_ms or 0
+            if settled_ms is None or settled_ms < (moment_ms if closed_ms < moment_ms else closed_ms):
                 self.kept.remember(key, state)
             else:
                 self.kept.forget(key, state)
