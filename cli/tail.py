@@ -8,17 +8,17 @@ import msgspec
 
 from clawstream.schemas import CodecError, decode
 from clawstream.streams.admin import wait_for_kafka
-from clawstream.streams.letters import topic_named
 from clawstream.streams.printing import brief, matches, plain
 from clawstream.streams.settings import KafkaSettings, load
 from clawstream.streams.tail import RawRecord, Tail
 from clawstream.topics import CATALOGUE
 
 _POLL_SECONDS = 0.5
+_TOPICS = {topic.name: topic for topic in CATALOGUE}
 
 
 @click.command("tail")
-@click.argument("topic", type=click.Choice([topic.name for topic in CATALOGUE]))
+@click.argument("topic", type=click.Choice(list(_TOPICS)))
 @click.option("--last", default=10, show_default=True, help="Begin with so many records of each partition.")
 @click.option("--follow/--no-follow", default=True, show_default=True, help="Go on with what arrives.")
 @click.option("--where", multiple=True, metavar="FIELD=VALUE", help="Only records that have it; several: all.")
@@ -30,7 +30,7 @@ def tail(context: click.Context, /, topic: str, last: int, follow: bool, where: 
     For people, lists of tokens are shown by their lengths and long texts are cut. What cannot be decoded is said on
     stderr and left out.
     """
-    source = topic_named(topic)
+    source = _TOPICS[topic]
     wanted = _wanted(where, set(source.record.__struct_fields__))
     kafka = load(KafkaSettings, context.obj)
     wait_for_kafka(kafka, timeout_seconds=10)

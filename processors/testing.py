@@ -72,50 +72,56 @@ def conversation(
     own: dict[str, Any] = {"trajectory_id": trajectory, "group_id": group or trajectory, "tenant": "default"}
     for number, (asked, answer) in enumerate(turns):
         messages = [{"role": "user", "content": asked}] if isinstance(asked, str) else asked
-        prompt = _tokens(msgspec.json.encode(messages))
-        response = _tokens(answer.encode() or b"\0")
+        prompt, response = _tokens(msgspec.json.encode(messages)), _tokens(answer.encode() or b"\0")
         prefix = None
         if steps:
             count, digest = len(history) // TOKEN_BYTES, tokens_digest(history)
             prefix = PromptPrefix(step_id=f"{trajectory}-{number - 1}", token_count=count, sha256=digest)
-        history += prompt + response
-        count = len(response) // TOKEN_BYTES
-        defaults: dict[str, Any] = {
+        said = {
             "step_id": f"{trajectory}-{number}",
-            "agent": "",
-            "channel": "train",
-            "turn_type": "main",
             "request_key": f"{trajectory}-{number}",
-            "attempt": 1,
-            "received_at": at,
-            "first_token_at": at,
-            "finished_at": at + timedelta(seconds=1),
             "new_messages_json": msgspec.json.encode(messages).decode(),
-            "tools_json": None,
-            "sampling_json": "{}",
             "text": answer,
-            "reasoning": None,
-            "tool_calls_json": None,
-            "finish_reason": "stop",
             "prompt_prefix": prefix,
-            "prompt_tokens": prompt,
-            "response_tokens": response,
-            "response_logprobs": pack_logprobs([-0.5] * count),
-            "logprobs_mode": "processed_logprobs",
-            "temperature": 1.0,
-            "policy_spans": [PolicySpan(version=0, start=0, end=count)],
-            "node": "test",
-            "model": "policy",
-            "prompt_token_count": len(history) // TOKEN_BYTES - count,
-            "response_token_count": count,
-            "trainable": True,
-            "untrainable_reason": None,
+            "prompt_token_count": len(history + prompt) // TOKEN_BYTES,
         }
-        steps.append(Step(**(own | defaults | fields)))
+        steps.append(_step(prompt, response, at, own | said | fields))
+        history += prompt + response
         at += timedelta(seconds=2)
     opening = [] if metadata is None else [feedback("opened", at=_START, detail=metadata, **own)]
     end = [feedback("completed", at=at, reward=reward, **own)] if completed else []
     return [*opening, *steps, *end]
+
+
+def _step(prompt: bytes, response: bytes, at: datetime, fields: dict[str, Any]) -> Step:
+    """A step of those packed tokens, all sampled by version 0; ``fields`` are those of ``Step``."""
+    count = len(response) // TOKEN_BYTES
+    defaults: dict[str, Any] = {
+        "agent": "",
+        "channel": "train",
+        "turn_type": "main",
+        "attempt": 1,
+        "received_at": at,
+        "first_token_at": at,
+        "finished_at": at + timedelta(seconds=1),
+        "tools_json": None,
+        "sampling_json": "{}",
+        "reasoning": None,
+        "tool_calls_json": None,
+        "finish_reason": "stop",
+        "prompt_tokens": prompt,
+        "response_tokens": response,
+        "response_logprobs": pack_logprobs([-0.5] * count),
+        "logprobs_mode": "processed_logprobs",
+        "temperature": 1.0,
+        "policy_spans": [PolicySpan(version=0, start=0, end=count)],
+        "node": "test",
+        "model": "policy",
+        "response_token_count": count,
+        "trainable": True,
+        "untrainable_reason": None,
+    }
+    return Step(**(defaults | fields))
 
 
 def feedback(kind: str, *, at: datetime = _START, detail: dict[str, Any] | None = None, **fields: Any) -> Feedback:

@@ -13,13 +13,12 @@ import msgspec
 from confluent_kafka.admin import AdminClient
 
 from clawstream.schemas import NodeStatus
-from clawstream.streams.consumer import read_all
+from clawstream.streams.consumer import FOLLOWING, read_all
 from clawstream.streams.errors import KafkaUnreachableError
 from clawstream.streams.lag import LagReader
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import CATALOGUE, NODES, WEIGHTS
 
-_FOLLOW = {"group.id": "unused", "enable.auto.commit": False}
 _TIMEOUT_SECONDS = 10.0
 
 Place = tuple[str, int]  # topic by its bare name, partition
@@ -106,7 +105,7 @@ class Onlooker:
 
     def _written_at(self, place: Place, offset: int) -> datetime | None:
         """When the first record from ``offset`` on was written."""
-        client = kafka.Consumer(self._settings.client() | _FOLLOW)
+        client = kafka.Consumer(self._settings.client() | FOLLOWING)
         try:
             client.assign([kafka.TopicPartition(self._settings.name(place[0]), place[1], offset)])
             message = client.poll(_TIMEOUT_SECONDS)

@@ -34,7 +34,7 @@ _GROUP = {
     "session.timeout.ms": 10_000,
 }
 _FINAL = (kafka.KafkaError.UNKNOWN_TOPIC_OR_PART, kafka.KafkaError.TOPIC_AUTHORIZATION_FAILED)
-_FOLLOW = {"group.id": "unused", "enable.auto.commit": False, "enable.partition.eof": True}
+FOLLOWING = {"group.id": "unused", "enable.auto.commit": False, "enable.partition.eof": True}  # of a client in no group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +118,7 @@ class Follower(Generic[R]):
     ) -> None:
         """``fetch_wait_ms``: how long a broker that has nothing new waits before it says that this is the end."""
         self._topic, self._dead = topic, dead
-        self._client = kafka.Consumer(settings.client(**{"fetch.wait.max.ms": fetch_wait_ms}) | _FOLLOW)
+        self._client = kafka.Consumer(settings.client(**{"fetch.wait.max.ms": fetch_wait_ms}) | FOLLOWING)
         self._client.assign(
             [
                 kafka.TopicPartition(settings.name(topic.name), partition, kafka.OFFSET_BEGINNING)

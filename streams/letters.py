@@ -10,13 +10,12 @@ from typing import Any
 import confluent_kafka as kafka
 
 from clawstream.schemas import CodecError, decode
-from clawstream.streams.consumer import arrived, partitions_of
+from clawstream.streams.consumer import FOLLOWING, arrived, partitions_of
 from clawstream.streams.errors import KafkaUnreachableError, StreamError
 from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import CATALOGUE, Topic
 
-_FOLLOW = {"group.id": "unused", "enable.auto.commit": False, "enable.partition.eof": True}
 _SILENCE_SECONDS = 30.0
 
 
@@ -49,7 +48,7 @@ def topic_named(name: str) -> Topic[Any]:
 
 def buried(settings: KafkaSettings, topic: Topic[Any]) -> Iterator[BuriedLetter]:
     """Every letter in ``<topic>.dead``, oldest first. Raises ``KafkaUnreachableError``."""
-    client, name = kafka.Consumer(settings.client() | _FOLLOW), settings.name(topic.dead)
+    client, name = kafka.Consumer(settings.client() | FOLLOWING), settings.name(topic.dead)
     try:
         partitions = partitions_of(client, name)
         client.assign([kafka.TopicPartition(name, partition, kafka.OFFSET_BEGINNING) for partition in partitions])

@@ -12,12 +12,11 @@ from typing import Any
 import confluent_kafka as kafka
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
-from clawstream.streams.consumer import arrived, partitions_of
+from clawstream.streams.consumer import FOLLOWING, arrived, partitions_of
 from clawstream.streams.errors import KafkaUnreachableError, StreamError
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import Topic, partition_of
 
-_FOLLOW = {"group.id": "unused", "enable.auto.commit": False, "enable.partition.eof": True}
 _LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _TIMEOUT_SECONDS = 30.0
 _BATCH = 500
@@ -38,7 +37,7 @@ class Tail:
 
     def __init__(self, settings: KafkaSettings, topic: Topic[Any], max_records: int) -> None:
         self._name = settings.name(topic.name)
-        self._client = kafka.Consumer(settings.client() | _FOLLOW)
+        self._client = kafka.Consumer(settings.client() | FOLLOWING)
         self._admin = AdminClient(settings.client())  # a client that polls blocks others
         partitions = partitions_of(self._client, self._name)
         self._handed: dict[int, int] = {}

@@ -40,11 +40,8 @@ class Connections:
     def __init__(self, *, connect_seconds: float, silence_seconds: float, keep_seconds: float = 3.0) -> None:
         """``keep_seconds``: how long an idle connection is used again: below vLLM's 5 s, so that we never use one that
         it is closing."""
-        self._connect_seconds, self._silence_seconds, self._keep_seconds = (
-            connect_seconds,
-            silence_seconds,
-            keep_seconds,
-        )
+        self._connect_seconds, self._silence_seconds = connect_seconds, silence_seconds
+        self._keep_seconds = keep_seconds
         self._idle: dict[Origin, deque[Connection]] = {}
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:

@@ -3,6 +3,7 @@
 Invariant: they are made of records alone, so the same events give the same subjects, live and in a replay.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +19,7 @@ Message = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
+class Subject(ABC):
     """What all of them know of their trajectory."""
 
     trajectory_id: str
@@ -27,14 +28,14 @@ class Subject:
     metadata: dict[str, Any]  # as the trajectory was opened with
 
     @property
+    @abstractmethod
     def step_id(self) -> str | None:
         """The step that a reward of it is about; None: the whole trajectory."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def at(self) -> datetime:
         """When what is scored happened."""
-        raise NotImplementedError
 
     def reward(
         self,
