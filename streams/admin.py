@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic  # type: ignore[attr-defined]
+from confluent_kafka.admin import ConfigResource, NewTopic  # type: ignore[attr-defined]
 
+from clawstream.streams.clients import admin_client
 from clawstream.streams.errors import KafkaUnreachableError, StreamError
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import CATALOGUE, DAY_MS, Topic
@@ -56,7 +57,7 @@ def wait_for_kafka(
 ) -> bool:
     """Whether a broker answers: False when ``stopped`` before one did. Raises ``KafkaUnreachableError`` when none does
     in time."""
-    client = AdminClient(settings.client())
+    client = admin_client(settings.client())
     deadline = time.monotonic() + timeout_seconds
     while not stopped():
         try:
@@ -73,7 +74,7 @@ def wait_for_kafka(
 
 def create_missing(settings: KafkaSettings) -> list[str]:
     """Create the topics that are missing; their names."""
-    client = AdminClient(settings.client())
+    client = admin_client(settings.client())
     present = client.list_topics(timeout=_TIMEOUT_SECONDS).topics
     new = [
         NewTopic(wanted.name, wanted.partitions, settings.replication_factor, config=wanted.config)
@@ -89,14 +90,14 @@ def create_missing(settings: KafkaSettings) -> list[str]:
             if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
                 raise StreamError(f"topic {name} cannot be created: {error.args[0]}") from error
     names = [topic.topic for topic in new]
-    _wait_until_visible(client, names)
+    _wait_until_visible(settings, names)
     return names
 
 
-def _wait_until_visible(client: AdminClient, names: list[str]) -> None:
+def _wait_until_visible(settings: KafkaSettings, names: list[str]) -> None:
     """The controller answers before every broker knows the topics."""
     deadline = time.monotonic() + _TIMEOUT_SECONDS
-    while unseen := set(names) - client.list_topics(timeout=_TIMEOUT_SECONDS).topics.keys():
+    while unseen := set(names) - admin_client(settings.client()).list_topics(timeout=_TIMEOUT_SECONDS).topics.keys():
         if time.monotonic() > deadline:
             raise StreamError(f"topics {', '.join(sorted(unseen))} were created and are not shown by the broker")
         time.sleep(_LOOK_AGAIN_SECONDS)
@@ -104,7 +105,7 @@ def _wait_until_visible(client: AdminClient, names: list[str]) -> None:
 
 def drift(settings: KafkaSettings) -> Iterator[Drift]:
     """How the cluster differs from the catalogue."""
-    client = AdminClient(settings.client())
+    client = admin_client(settings.client())
     present = client.list_topics(timeout=_TIMEOUT_SECONDS).topics
     wanted = {topic.name: topic for topic in wanted_topics(settings)}
     existing = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in wanted if name in present]

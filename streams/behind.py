@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 
 import confluent_kafka as kafka
 import msgspec
-from confluent_kafka.admin import AdminClient
 
 from clawstream.schemas import NodeStatus
+from clawstream.streams.clients import admin_client
 from clawstream.streams.consumer import FOLLOWING, read_all
 from clawstream.streams.errors import KafkaUnreachableError
 from clawstream.streams.lag import LagReader
@@ -61,7 +61,7 @@ class Onlooker:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
-        self._reader, self._admin = LagReader(settings), AdminClient(settings.client())
+        self._reader, self._admin = LagReader(settings), admin_client(settings.client())
 
     def report(self) -> Report:
         """How it is now. Raises ``KafkaUnreachableError``."""

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
+from clawstream.streams.clients import admin_client
 from clawstream.streams.errors import KafkaUnreachableError, StreamError
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import Topic
@@ -28,7 +29,7 @@ class LagReader:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
-        self._client = AdminClient(settings.client())
+        self._client = admin_client(settings.client())
         self._partitions: dict[str, list[int]] = {}
         self._observers: dict[str, Consumer] = {}
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import confluent_kafka as kafka
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
+from clawstream.streams.clients import admin_client
 from clawstream.streams.consumer import FOLLOWING, arrived, partitions_of
 from clawstream.streams.errors import KafkaUnreachableError, StreamError
 from clawstream.streams.settings import KafkaSettings
@@ -38,7 +39,7 @@ class Tail:
     def __init__(self, settings: KafkaSettings, topic: Topic[Any], max_records: int) -> None:
         self._name = settings.name(topic.name)
         self._client = kafka.Consumer(settings.client() | FOLLOWING)
-        self._admin = AdminClient(settings.client())  # a client that polls blocks others
+        self._admin = admin_client(settings.client())  # a client that polls blocks others
         partitions = partitions_of(self._client, self._name)
         self._handed: dict[int, int] = {}
         self._reached: dict[int, int] = {}

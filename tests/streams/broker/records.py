@@ -1,7 +1,9 @@
 """Write records to a broker and read them back, counting what was acknowledged."""
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
+
+from clawstream.streams.clients import admin_client
 
 TIMEOUT_SECONDS = 30.0
 
@@ -37,7 +39,7 @@ class CountingProducer:
 
 def create_topic(servers: str, topic: str) -> None:
     """Create ``topic`` with one partition."""
-    client = AdminClient({"bootstrap.servers": servers})
+    client = admin_client({"bootstrap.servers": servers})
     client.create_topics([NewTopic(topic, 1, 1)])[topic].result(TIMEOUT_SECONDS)
 
 
