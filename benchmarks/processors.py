@@ -1,13 +1,15 @@
 """Steps per second from ``steps`` to ``samples``, for more workers and for larger steps.
 
-    python -m benchmarks.processors [--trajectories 2000] [--turns 4] [--memory-steps 1000000]
+    python -m benchmarks.processors [--trajectories 10000] [--turns 4] [--memory-steps 1000000]
 
-Real Kafka, real workers. A backlog of completed trajectories is written first; the clock runs from the first reward
-that the workers put out to the last sample. One worker with 1 KB steps is what the others are compared with.
+Real Kafka, real workers. Once the workers share the partitions, completed trajectories are written as fast as Kafka
+takes them; the clock runs from the first reward that the workers put out to the last sample. One worker with 1 KB steps
+is what the others are compared with. Broker and workers share the machine's cores.
 """
 
 import argparse
 import asyncio
+import contextlib
 import os
 import sys
 import tempfile
@@ -16,10 +18,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import ConsumerGroupState, KafkaException
+
 from benchmarks.report import publish
 from benchmarks.synthetic_records import completed, conversation
+from clawstream.processors.worker import APP_ID
+from clawstream.schemas import encode
 from clawstream.streams.admin import create_missing
 from clawstream.streams.broker import LocalBroker
+from clawstream.streams.clients import admin_client
 from clawstream.streams.consumer import Follower
 from clawstream.streams.lag import LagReader
 from clawstream.streams.producer import Producer
@@ -29,19 +36,31 @@ from clawstream.up.processes import Process
 from clawstream.up.supervisor import Supervisor
 
 _GROUP_SIZE = 4
-_CASES = ((1_000, 1), (1_000, 2), (20_000, 1), (20_000, 2))  # bytes of a step, workers
+_CASES = ((1_000, 1, 1), (1_000, 2, 1), (20_000, 1, 5), (20_000, 2, 5))  # bytes of a step, workers, fewer of them
 _PARTS = 10  # of a long run, after each of which memory is looked at
 _WAIT_SECONDS = 300.0
 
+Records = list[tuple[str, bytes, bytes]]  # topic, key, value
 
-def write_backlog(kafka: KafkaSettings, trajectories: int, turns: int, step_bytes: int, part: int = 0) -> None:
+
+def encoded(kafka: KafkaSettings, trajectories: int, turns: int, step_bytes: int, part: int = 0) -> Records:
     """Completed trajectories, in groups."""
-    producer = Producer(kafka, "benchmark")
+    records = Records()
     for number in range(trajectories):
         name, group = f"t{part}-{number}", f"g{part}-{number // _GROUP_SIZE}"
-        for step in conversation(name, group, turns, step_bytes):
-            producer.send(STEPS, step)
-        producer.send(FEEDBACK, completed(name, group, float(number % 2)))
+        steps, key = conversation(name, group, turns, step_bytes), name.encode()
+        records += [(kafka.name(STEPS.name), key, encode(step)) for step in steps]
+        records.append((kafka.name(FEEDBACK.name), key, encode(completed(name, group, float(number % 2)))))
+    return records
+
+
+def write(kafka: KafkaSettings, records: Records) -> None:
+    """Return once Kafka has all ``records``."""
+    producer = Producer(kafka, "benchmark")
+    batch = producer.batch()
+    for topic, key, value in records:
+        batch.send_bytes(topic, key, value)
+    batch.sent().result()
     producer.close()
 
 
@@ -59,6 +78,19 @@ async def until_done(kafka: KafkaSettings, samples: int) -> None:
         await asyncio.sleep(0.2)
 
 
+async def until_joined(kafka: KafkaSettings, workers: int) -> None:
+    """Return once so many workers share the partitions."""
+    group, deadline = kafka.name(APP_ID), time.monotonic() + _WAIT_SECONDS
+    while time.monotonic() < deadline:
+        described = admin_client(kafka.client()).describe_consumer_groups([group], request_timeout=3)[group]
+        with contextlib.suppress(KafkaException):  # nobody has asked for the group yet
+            found = await asyncio.to_thread(described.result)
+            if found.state == ConsumerGroupState.STABLE and len(found.members) == workers:
+                return
+        await asyncio.sleep(0.2)
+    raise TimeoutError(f"{workers} workers have not joined {group} after {_WAIT_SECONDS:g} s")
+
+
 def seconds_between(kafka: KafkaSettings) -> float:
     """From the first reward to the last sample, by the times that Kafka's records carry."""
     first = min(received.timestamp_ms for received in Follower(kafka, REWARDS).to_end())
@@ -66,12 +98,13 @@ def seconds_between(kafka: KafkaSettings) -> float:
     return (last - first) / 1000
 
 
-async def measure(servers: str, arguments: argparse.Namespace, step_bytes: int, workers: int) -> dict[str, Any]:
+async def measure(servers: str, arguments: argparse.Namespace, case: tuple[int, int, int]) -> dict[str, Any]:
     """One case, on topics of its own."""
+    step_bytes, workers, fewer = case
     kafka = KafkaSettings(bootstrap_servers=servers, topic_prefix=f"b{step_bytes}-{workers}-")
     create_missing(kafka)
-    trajectories = arguments.trajectories * 1_000 // step_bytes // _GROUP_SIZE * _GROUP_SIZE
-    await asyncio.to_thread(write_backlog, kafka, trajectories, arguments.turns, step_bytes)
+    trajectories = arguments.trajectories // fewer // _GROUP_SIZE * _GROUP_SIZE
+    records = encoded(kafka, trajectories, arguments.turns, step_bytes)
     environment = {
         "CLAWSTREAM_KAFKA_BOOTSTRAP_SERVERS": servers,
         "CLAWSTREAM_KAFKA_TOPIC_PREFIX": kafka.topic_prefix,
@@ -81,6 +114,8 @@ async def measure(servers: str, arguments: argparse.Namespace, step_bytes: int, 
     for number in range(workers):
         supervisor.start(Process(name=f"process-{number}", arguments=("process",), environment=environment))
     try:
+        await until_joined(kafka, workers)
+        await asyncio.to_thread(write, kafka, records)
         await until_done(kafka, trajectories)
     finally:
         await supervisor.stop()
@@ -103,7 +138,7 @@ async def measure_memory(servers: str, steps: int, turns: int) -> list[dict[str,
     found = []
     try:
         for part in range(1, _PARTS + 1):
-            await asyncio.to_thread(write_backlog, kafka, trajectories, turns, 1_000, part)
+            await asyncio.to_thread(write, kafka, encoded(kafka, trajectories, turns, 1_000, part))
             await until_done(kafka, part * trajectories)
             found.append({"steps": part * trajectories * turns, "mib": _resident_mib(worker.pid)})
     finally:
@@ -124,7 +159,7 @@ def _errors() -> Callable[[str, str], None]:
 async def main(arguments: argparse.Namespace) -> None:
     """Every case, then publish."""
     with tempfile.TemporaryDirectory() as folder, LocalBroker(port=0, data_dir=Path(folder)) as broker:
-        cases = [await measure(broker.bootstrap_servers, arguments, *case) for case in _CASES]
+        cases = [await measure(broker.bootstrap_servers, arguments, case) for case in _CASES]
         servers, steps = broker.bootstrap_servers, arguments.memory_steps
         memory = await measure_memory(servers, steps, arguments.turns) if steps else []
     first = cases[0]["rate"]
@@ -140,7 +175,7 @@ def _name(case: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trajectories", type=int, default=2000, help="fewer of the large steps: the same bytes")
+    parser.add_argument("--trajectories", type=int, default=10_000, help="a fifth of it with large steps")
     parser.add_argument("--turns", type=int, default=4)
     parser.add_argument("--memory-steps", type=int, default=0, help="also watch memory over so many steps")
     asyncio.run(main(parser.parse_args()))
