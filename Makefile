@@ -49,7 +49,7 @@ $(READY): $(VENV)/bin/uv requirements/dev.txt pyproject.toml
 	@started=$$(date +%s); \
 	$(VENV)/bin/uv pip sync --python $(VENV)/bin/python --require-hashes requirements/uv.txt requirements/dev.txt; \
 	$(VENV)/bin/uv pip install -q --python $(VENV)/bin/python --no-deps --no-build-isolation -e .; \
-	$(VENV)/bin/python -m clawstream.streams.broker.jars; \
+	$(VENV)/bin/python -m clawstream.streams.broker; \
 	echo $$(( $$(date +%s) - started )) > $(READY)
 
 .PHONY: help demo test lint bench format lock clean

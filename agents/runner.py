@@ -119,7 +119,7 @@ class Runner:
             group=rollout.group_id,
             group_size=settings.rollouts,
             channel=settings.channel,
-            metadata={"task": rollout.task.name, "agent": self._flow.name},
+            metadata={**rollout.task.content, "task": rollout.task.name, "agent": self._flow.name},
             sampling=settings.sampling,
             model=settings.model,
             agent=self._flow.name,

@@ -46,7 +46,7 @@ def run(settings: RolloutSettings, kafka: KafkaSettings) -> int:
         _log.info("node %s: starting vLLM for %s on port %d", name, settings.model, port)
         node = Node(name, settings, engine, weights, producer)
         closing.callback(node.close)  # before vLLM is stopped, so that no new call comes to it
-        if engine.wait_ready(settings.start_seconds, stop.is_set):
+        if node.wait_ready(stop.is_set):
             node.start()
             _log.info("node %s: ready, version %d at %s", name, node.version, engine.url)
             while not stop.is_set():

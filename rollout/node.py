@@ -10,7 +10,7 @@ is ready::
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,6 +50,11 @@ class Node:
         self.version = 0
         self._health: NodeHealth = "starting"
         self._say("starting")
+
+    def wait_ready(self, stopped: Callable[[], bool]) -> bool:
+        """As the engine has it; meanwhile ``nodes`` hears that it is starting."""
+        with self._beating():
+            return self._engine.wait_ready(self._settings.start_seconds, stopped)
 
     def start(self) -> None:
         """Load what was announced last, then say that the node is ready. vLLM must answer by now."""
@@ -111,12 +116,12 @@ class Node:
 
     @contextmanager
     def _beating(self) -> Iterator[None]:
-        """Repeat the status meanwhile: large weights take long to verify and to load, and calls are answered on."""
+        """Repeat the status meanwhile: vLLM is slow to start, and large weights to verify and load."""
         done = threading.Event()
 
         def beat() -> None:
             while not done.wait(self._settings.heartbeat_seconds):
-                if self._engine.answers():
+                if self._health == "starting" or self._engine.answers():
                     self._say(self._health)
 
         beating = threading.Thread(target=beat, name="heartbeat", daemon=True)

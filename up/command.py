@@ -9,7 +9,7 @@ import click
 from clawstream.streams.settings import KafkaSettings
 from clawstream.up.processes import Stack, stack
 from clawstream.up.settings import UpSettings
-from clawstream.up.start import start_stack
+from clawstream.up.start import start_stack, until_ready
 from clawstream.up.supervisor import Supervisor
 
 _COLOURS = ("cyan", "green", "magenta", "blue", "yellow", "bright_cyan", "bright_green", "bright_magenta")
@@ -40,13 +40,12 @@ async def _watch(settings: UpSettings, layout: Stack) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     supervisor = Supervisor(log, settings.stop_seconds)
-    starting = asyncio.create_task(start_stack(supervisor, layout))
+    starting = asyncio.create_task(_start(supervisor, layout, log))
     stopped = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
-            log("up", f"agents' base_url: {layout.gateway_url}/v1    Kafka: {layout.kafka.bootstrap_servers}")
             await stopped
     finally:
         starting.cancel()
@@ -54,3 +53,10 @@ async def _watch(settings: UpSettings, layout: Stack) -> int:
         await supervisor.stop()
         sys.stdout.flush()
     return 0
+
+
+async def _start(supervisor: Supervisor, layout: Stack, log: ColouredLog) -> None:
+    await start_stack(supervisor, layout)
+    log("up", f"Kafka: {layout.kafka.bootstrap_servers}; waiting for a rollout node")
+    await until_ready(layout.gateway_url)
+    log("up", f"ready; agents' base_url: {layout.gateway_url}/v1")

@@ -64,9 +64,11 @@ def finite(reward: float | None, param: str = "reward") -> float | None:
 
 
 def group_size(metadata: dict[str, Any]) -> int | None:
-    """How many rollouts the group waits for, where ``metadata`` says so."""
+    """How many rollouts the group waits for, where ``metadata`` says so. Raises ``ApiError`` 400 for no count."""
     size = metadata.get("group_size")
-    return size if type(size) is int and 0 < size < 2**31 else None
+    if size is not None and (type(size) is not int or not 0 < size < 2**31):
+        raise invalid(f"metadata.group_size: {size!r:.50} is no count from 1", "metadata.group_size")
+    return size
 
 
 def _id(kind: FeedbackKind, scope: str, content: list[Any], idempotency_key: str | None) -> str:

@@ -48,7 +48,7 @@ async def register_trajectory(request: web.Request) -> web.Response:
     """Open a trajectory in a channel, with metadata for processors."""
     gateway, tenant, (trajectory_id, group_id) = request.app[GATEWAY], request[TENANT_KEY], _trajectory(request)
     body = shaped(read_object(await request.read()), Registration)
-    channel = checked(body.channel, "channel")
+    channel, size = checked(body.channel, "channel"), group_size(body.metadata or {})
     await may_use(gateway, tenant, trajectory_id)
     gateway.admit(tenant, trajectory_id, group_id, channel)
     await say(
@@ -58,7 +58,7 @@ async def register_trajectory(request: web.Request) -> web.Response:
         trajectory_id,
         group_id,
         channel=channel,
-        group_size=group_size(body.metadata or {}),
+        group_size=size,
         detail=body.metadata,
     )
     return web.json_response({"status": "ok"})

@@ -32,21 +32,23 @@ async def submit_steps(request: web.Request) -> web.Response:
     gateway.ledger.check()
     with gateway.place(tenant):
         trajectories = by_trajectory(steps)
+        sizes = {name: group_size(each[0].metadata or {}) for name, each in trajectories.items()}
         await asyncio.gather(*(may_use(gateway, tenant, each) for each in trajectories))
         for trajectory_id, each in trajectories.items():
             check_owner(gateway, tenant, trajectory_id)
             gateway.admit(tenant, trajectory_id, each[0].prompt_uid, channel)
-        await asyncio.gather(*(_submit(gateway, tenant, channel, each) for each in trajectories.values()))
+        await asyncio.gather(
+            *(_submit(gateway, tenant, channel, each, sizes[name]) for name, each in trajectories.items())
+        )
     return web.json_response({"accepted": len(steps)})
 
 
-async def _submit(gateway: Gateway, tenant: str, channel: str, steps: list[SubmittedStep]) -> None:
+async def _submit(gateway: Gateway, tenant: str, channel: str, steps: list[SubmittedStep], size: int | None) -> None:
     """Record steps of one trajectory."""
     first = steps[0]
     trajectory_id, group_id = first.trajectory_uid, first.prompt_uid
     tell = partial(say, gateway.ledger, tenant)
     if (metadata := first.metadata) is not None:
-        size = group_size(metadata)
         await tell("opened", trajectory_id, group_id, channel=channel, group_size=size, detail=metadata)
     if gateway.handover is not None:
         gateway.handover.learn(scope_of(tenant, trajectory_id))

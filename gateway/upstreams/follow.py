@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
-from clawstream.gateway.upstreams.routing import live
+from clawstream.gateway.upstreams.routing import live, starting
 from clawstream.schemas import NodeStatus, Record, WeightVersion, now
 from clawstream.streams.consumer import Follower
 
@@ -57,6 +57,10 @@ class Nodes:
         """Nodes to which a call may go now."""
         found = live(list(self._statuses.values()), self._clock(), self._max_age_seconds)
         return [status for status in found if self._unreachable.get(status.node) != status]
+
+    def starting(self) -> list[NodeStatus]:
+        """Nodes to which calls can go soon."""
+        return starting(list(self._statuses.values()), self._clock(), self._max_age_seconds)
 
 
 class Versions:

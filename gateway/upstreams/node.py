@@ -171,10 +171,9 @@ class NodeClient:
         raise self._nobody()
 
     def _nobody(self) -> ApiError:
-        count = len(self._nodes.live())
-        return unavailable(
-            f"no rollout node took the call within {self._settings.node_wait_seconds:g} s; {count} are live", "no_node"
-        )
+        waited, live, starting = self._settings.node_wait_seconds, self._nodes.live(), self._nodes.starting()
+        counts = f"{len(live)} are live, {len(starting)} are starting"
+        return unavailable(f"no rollout node took the call within {waited:g} s; {counts}", "no_node")
 
 
 def _continues(known: Known | None, node: NodeStatus) -> Continues | None:

@@ -28,6 +28,11 @@ def live(nodes: Iterable[NodeStatus], at: datetime, max_age_seconds: float) -> l
     ]
 
 
+def starting(nodes: Iterable[NodeStatus], at: datetime, max_age_seconds: float) -> list[NodeStatus]:
+    """Nodes that will serve, and said so within ``max_age_seconds`` before ``at``."""
+    return [each for each in nodes if each.health == "starting" and (at - each.at).total_seconds() <= max_age_seconds]
+
+
 def serving(nodes: list[NodeStatus], model: str | None) -> list[NodeStatus]:
     """Nodes that serve ``model``; all of them when none does, since any model name is accepted."""
     return [status for status in nodes if status.model == model] or nodes

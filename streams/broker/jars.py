@@ -59,7 +59,3 @@ def _complete(folder: Path, jars: Sequence[Jar]) -> bool:
         return all((folder / jar.name).stat().st_size == jar.size_bytes for jar in jars)
     except OSError:
         return False
-
-
-if __name__ == "__main__":
-    resolve_jars()

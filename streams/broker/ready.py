@@ -11,7 +11,6 @@ class ReadyProbe:
     def __init__(self, bootstrap_servers: str, cluster_id: str) -> None:
         self._options: dict[str, str | int | float | bool] = {
             "bootstrap.servers": bootstrap_servers,
-            "log_level": 0,
             "reconnect.backoff.max.ms": 200,
         }
         self._cluster_id = cluster_id

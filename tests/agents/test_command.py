@@ -106,7 +106,9 @@ async def test_groups_are_rolled_out_and_an_exception_costs_its_own_trajectory(
     assert {each.channel for each in opened} == {"val"}
     tasks = collections.defaultdict[str, list[Any]](list)
     for each in opened:
-        tasks[each.group_id].append(json.loads(each.detail_json or "")["task"])
+        metadata = json.loads(each.detail_json or "")
+        tasks[each.group_id].append(metadata["task"])
+        assert metadata.get("fails") == ("no" if metadata["task"] == "broken" else None), "it has the task's fields"
     assert sorted(tasks.values()) == [["broken"] * 3, ["right"] * 3, ["wrong"] * 3]
     aborted = {(each.group_id, each.detail_json) for each in said if each.kind == "aborted"}
     assert aborted == {(next(g for g, t in tasks.items() if "broken" in t), '{"reason":"KeyError: \'no\'"}')}

@@ -166,6 +166,7 @@ async def test_a_call_waits_for_a_node_and_then_says_when_to_come_back(kafka: Ka
     async with gateway(kafka, node_wait_seconds=0.3) as client:
         status, headers, body = await client.chat()
         assert (status, headers["Retry-After"], body["error"]["code"]) == (503, "1", "no_node")
+        assert "0 are live, 0 are starting" in body["error"]["message"]
     async with gateway(kafka, node_wait_seconds=10.0) as client:
         waiting = asyncio.create_task(client.chat())
         await asyncio.sleep(0.3)

@@ -1,5 +1,7 @@
 """A node on vLLM's control routes alone, and the trainer's side of ``weights``."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -25,6 +27,11 @@ class FakeEngine:
     def check(self) -> None:
         if self.dead:
             raise EngineError("vLLM ended")
+
+    def wait_ready(self, _: float, stopped: Callable[[], bool]) -> bool:
+        while self.silent and not stopped():
+            time.sleep(0.05)
+        return not stopped()
 
     def answers(self) -> bool:
         return not self.silent

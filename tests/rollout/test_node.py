@@ -159,6 +159,16 @@ def test_the_heart_beats_on_while_large_weights_load(kafka: KafkaSettings, vllm:
     rig.producer.close()
 
 
+def test_a_node_that_starts_says_so(kafka: KafkaSettings, vllm: FakeVllm, tmp_path: Path) -> None:
+    rig = Rig(kafka, vllm, tmp_path, heartbeat_seconds=0.1)
+    rig.engine.silent, given_up = True, threading.Event()
+    threading.Timer(1.0, given_up.set).start()
+    assert not rig.node.wait_ready(given_up.is_set)
+    assert rig.said.count(("starting", 0)) == len(rig.said) >= 4
+    rig.follower.close()
+    rig.producer.close()
+
+
 def test_the_topic_is_followed_while_others_write(rig: Rig) -> None:
     rig.node.start()
 

@@ -1,14 +1,16 @@
 """Starting and giving up."""
 
 import asyncio
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
 from clawstream.streams.ports import free_port
 from clawstream.streams.settings import KafkaSettings
 from clawstream.up.processes import Stack
-from clawstream.up.start import start_stack
+from clawstream.up.start import start_stack, until_ready
 from clawstream.up.supervisor import Supervisor
 
 
@@ -25,3 +27,19 @@ def test_waiting_for_a_kafka_that_does_not_answer_ends_when_cancelled() -> None:
     with pytest.raises(TimeoutError):
         asyncio.run(give_up_soon())
     assert time.monotonic() - started < 60  # not the minutes that a first start may take
+
+
+def test_it_is_ready_when_the_gateway_says_so() -> None:
+    asked = []
+
+    class Ready(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200 if len(asked) == 3 else 503)
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Ready) as server:
+        threading.Thread(target=server.serve_forever).start()
+        asyncio.run(until_ready(f"http://127.0.0.1:{server.server_port}"))
+        server.shutdown()
+    assert asked == ["/ready"] * 3

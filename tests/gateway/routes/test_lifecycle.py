@@ -67,6 +67,7 @@ async def test_an_unknown_trajectory_is_told_so_and_its_completion_is_recorded(k
         ("/t/g/v1/register_trajectory", {"channel": 5}, "channel"),
         ("/t/g/v1/register_trajectory", {"channel": ""}, "channel"),
         ("/t/g/v1/register_trajectory", {"metadata": []}, "metadata"),
+        ("/t/g/v1/register_trajectory", {"metadata": {"group_size": "four"}}, "metadata.group_size"),
         ("/t/g/v1/complete_trajectory", {"reward": "good"}, "reward"),
         ("/v1/feedback", {"kind": "aborted"}, "trajectory"),
         ("/t/%00/v1/feedback", {"kind": "aborted"}, "group"),

@@ -66,6 +66,8 @@ async def test_nothing_is_half_accepted(kafka: KafkaSettings) -> None:
     async with gateway(kafka) as client:
         status, body = await submit(client, TURNS[0], TURNS[1] | {"policy_version": "new"})
         assert (status, body["error"]["param"]) == (400, "steps[1].policy_version")
+        uncounted = await submit(client, TURNS[0] | {"metadata": {"group_size": 0}})
+        assert uncounted[1]["error"]["param"] == "metadata.group_size"
         assert (await submit(client, {}))[1]["error"]["param"] == "steps[0].prompt_ids"
         assert (await client.post("/submit_steps?channel=%00", {"steps": TURNS}))[2]["error"]["param"] == "channel"
         assert await submit(client) == (200, {"accepted": 0})

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawstream.gateway.upstreams.follow import Nodes
-from clawstream.gateway.upstreams.routing import live, ranked, serving
+from clawstream.gateway.upstreams.routing import live, ranked, serving, starting
 from tests.builders import NOON
 from tests.gateway.samples import a_node
 
@@ -47,6 +47,12 @@ def test_trajectories_spread_over_nodes() -> None:
 )
 def test_live_nodes_serve_and_said_so_lately(fields: dict[str, Any], takes_calls: bool) -> None:
     assert bool(live([a_node(**fields)], NOON, 30.0)) is takes_calls
+
+
+def test_nodes_that_start_are_known() -> None:
+    late = NOON - timedelta(seconds=31)
+    nodes = [a_node("n1", health="starting"), a_node("n2", health="starting", at=late), a_node("n3")]
+    assert [node.node for node in starting(nodes, NOON, 30.0)] == ["n1"]
 
 
 def test_a_node_with_more_than_its_share_passes_calls_on_to_the_one_with_the_fewest() -> None:
