@@ -7,9 +7,9 @@ its mind. An amendment names the trajectory by its steps, so it reaches the memb
 from msgspec.structs import replace
 
 from clawstream.processors.assembly import TrajectoryState, reward_in
-from clawstream.processors.joins.curation import excluded, read_curation
 from clawstream.processors.output import Output
 from clawstream.schemas import Feedback, Reward, Trajectory
+from clawstream.schemas.reading.curation import excluded, read_curation
 from clawstream.topics import REWARDS, TRAJECTORIES
 
 

@@ -16,11 +16,11 @@ from datetime import datetime
 import msgspec
 
 from clawstream.processors.joins.combining import is_number
-from clawstream.processors.joins.curation import Curation, read_curation
 from clawstream.processors.joins.next_states import observation, reply
 from clawstream.processors.output import Output, rejection
 from clawstream.processors.tables import State
 from clawstream.schemas import Feedback, Reward, Step, Vote, derived_id
+from clawstream.schemas.reading.curation import Curation, read_curation
 from clawstream.topics import NEXT_STATES, REWARDS
 
 

@@ -8,12 +8,12 @@ from msgspec.structs import replace
 from clawstream.processors.amending import amended
 from clawstream.processors.assembly import TrajectoryState
 from clawstream.processors.ending import lacks
-from clawstream.processors.joins.curation import excluded
 from clawstream.processors.live import left_over
 from clawstream.processors.output import Output, rejection
-from clawstream.processors.sequences import Resolved, resolve
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.schemas import Reward, Step, Trajectory
+from clawstream.schemas.reading.curation import excluded
+from clawstream.schemas.reading.sequences import Resolved, resolve
 from clawstream.topics import TRAJECTORIES
 
 

@@ -13,9 +13,9 @@ from typing import NamedTuple
 from clawstream.processors import jobs
 from clawstream.processors.assembly import TrajectoryState
 from clawstream.processors.joins.combining import values
-from clawstream.processors.joins.curation import is_reviewed
 from clawstream.processors.rewards.scorer import Scorer
 from clawstream.processors.settings import ProcessorsSettings
+from clawstream.schemas.reading.curation import is_reviewed
 
 
 class Ending(NamedTuple):

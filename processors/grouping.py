@@ -14,10 +14,10 @@ import msgspec
 from clawstream.processors import filters
 from clawstream.processors.joins.combining import combined, values
 from clawstream.processors.output import Output, rejections
-from clawstream.processors.sequences import without
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.processors.tables import State
 from clawstream.schemas import GroupStatistics, Sample, Trajectory, derived_id
+from clawstream.schemas.reading.sequences import without
 from clawstream.topics import SAMPLES
 
 

@@ -14,12 +14,12 @@ from msgspec.structs import replace
 from clawstream.processors import filters, jobs
 from clawstream.processors.assembly import Decided, TrajectoryState
 from clawstream.processors.joins.combining import combined, values
-from clawstream.processors.joins.curation import excluded
 from clawstream.processors.output import Output, rejection
 from clawstream.processors.rewards.scorer import Scorer
-from clawstream.processors.sequences import resolve, without
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.schemas import GroupStatistics, Reward, Sample, Step, derived_id
+from clawstream.schemas.reading.curation import excluded
+from clawstream.schemas.reading.sequences import resolve, without
 from clawstream.topics import SAMPLES
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from clawstream.processors.sequences import in_order
 from clawstream.schemas import NextState, Reward, RewardKind, Step, Vote
+from clawstream.schemas.reading.sequences import in_order
 
 Message = dict[str, Any]
 

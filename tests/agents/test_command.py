@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from clawstream.processors.sequences import resolve
 from clawstream.schemas import Feedback
+from clawstream.schemas.reading.sequences import resolve
 from clawstream.streams.consumer import read_all
 from clawstream.streams.ports import free_port
 from clawstream.streams.settings import KafkaSettings

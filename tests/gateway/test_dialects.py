@@ -11,8 +11,8 @@ from aiohttp import web
 from anthropic import AsyncAnthropic
 
 from clawstream.gateway.chat.sse import SseDecoder
-from clawstream.processors.sequences import resolve
 from clawstream.schemas import unpack_tokens
+from clawstream.schemas.reading.sequences import resolve
 from clawstream.streams.settings import KafkaSettings
 from tests.gateway.fake_node import DONE, FakeNode
 from tests.gateway.harness import MESSAGES, Client, gateway

@@ -12,8 +12,8 @@ from openai import AsyncOpenAI, BadRequestError
 
 from clawstream.gateway.command import serving
 from clawstream.gateway.settings import GatewaySettings
-from clawstream.processors.sequences import resolve
 from clawstream.schemas import Step, new_id, unpack_tokens
+from clawstream.schemas.reading.sequences import resolve
 from clawstream.streams.consumer import read_all
 from clawstream.topics import STEPS
 from tests.gateway.harness import until

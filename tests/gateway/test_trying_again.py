@@ -11,7 +11,7 @@ from aiohttp import web
 from anthropic import AsyncAnthropic
 from openai import APITimeoutError
 
-from clawstream.processors.sequences import resolve
+from clawstream.schemas.reading.sequences import resolve
 from clawstream.streams.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import STEPS

@@ -14,7 +14,7 @@ import pytest
 
 from clawstream.gateway.settings import GatewaySettings
 from clawstream.gateway.workers import share
-from clawstream.processors.sequences import resolve
+from clawstream.schemas.reading.sequences import resolve
 from clawstream.streams.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import STEPS

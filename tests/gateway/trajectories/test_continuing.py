@@ -13,9 +13,9 @@ from clawstream.gateway.settings import GatewaySettings
 from clawstream.gateway.tokens.history import answer_message
 from clawstream.gateway.tokens.prefix import Known, PrefixStore, known_of
 from clawstream.gateway.trajectories.continuing import Plan, is_complete, plan, why_branched
-from clawstream.processors.sequences import resolve
 from clawstream.schemas import pack_tokens, unpack_tokens
 from clawstream.schemas.continuing import CONTINUES
+from clawstream.schemas.reading.sequences import resolve
 from clawstream.streams.settings import KafkaSettings
 from tests.gateway.going_on import a_node
 from tests.gateway.harness import Client, gateway, until

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawstream.processors.sequences import Resolved, resolve
 from clawstream.schemas import PolicySpan, Step, pack_logprobs, unpack_logprobs, unpack_tokens
+from clawstream.schemas.reading.sequences import Resolved, resolve
 from tests.builders import a_step
 from tests.processors.conversations import a_tree, continuing, whole
 

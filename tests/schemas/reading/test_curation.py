@@ -4,7 +4,7 @@ from itertools import permutations
 import msgspec
 import pytest
 
-from clawstream.processors.joins.curation import Curation, excluded, is_reviewed, read_curation
+from clawstream.schemas.reading.curation import Curation, excluded, is_reviewed, read_curation
 from tests.builders import NOON, a_feedback
 
 STEPS = ["a", "b"]

@@ -1,0 +1,1 @@
+"""What several records say together, where more than one app must read it alike. Pure."""
