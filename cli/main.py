@@ -12,6 +12,7 @@ import click
 
 from clawstream.agents.errors import AgentError
 from clawstream.cli.agents import agents
+from clawstream.cli.dataset import dataset
 from clawstream.cli.dead import dead
 from clawstream.cli.key import key
 from clawstream.cli.lag import lag
@@ -20,6 +21,7 @@ from clawstream.cli.replay import replay
 from clawstream.cli.tail import tail
 from clawstream.cli.topics import topics
 from clawstream.cli.weights import weights
+from clawstream.dataset.errors import DatasetError
 from clawstream.demo.settings import DemoSettings
 from clawstream.gateway.settings import GatewaySettings
 from clawstream.processors.settings import ProcessorsSettings
@@ -78,6 +80,7 @@ cli.add_command(lag)
 cli.add_command(tail)
 cli.add_command(topics)
 cli.add_command(dead)
+cli.add_command(dataset)
 cli.add_command(replay)
 cli.add_command(agents)
 cli.add_command(weights)
@@ -87,7 +90,7 @@ def main() -> None:
     """Run the command line; what a user can mend is said in one sentence on stderr, with exit status 2."""
     try:
         cli(prog_name="clawstream")
-    except (SettingsError, StreamError, AgentError) as error:
+    except (SettingsError, StreamError, AgentError, DatasetError) as error:
         click.secho(f"clawstream: {error}", fg="red", err=True)
         sys.exit(2)
 

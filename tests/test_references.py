@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 TOP = Path(__file__).parent.parent
-PARTS = ("schemas", "topics", "streams", "gateway", "processors", "trainer", "rollout", "agents", "up", "demo", "cli")
+PARTS = tuple(link.name for link in (TOP / "src" / "clawstream").iterdir())
 NAMED = re.compile(r"``(?!my_)([\w/]+\.py)``|\bsee (docs/[\w/.-]+)")  # my_rewards.py is the user's own
 
 

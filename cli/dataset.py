@@ -1,0 +1,210 @@
+"""``clawstream dataset``: build, show, compare, verify and export datasets."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from clawstream.dataset.errors import DatasetError
+from clawstream.dataset.settings import DatasetSettings
+from clawstream.streams.admin import wait_for_kafka
+from clawstream.streams.settings import KafkaSettings, load
+
+_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+
+
+@click.group("dataset")
+def dataset() -> None:
+    """Datasets from topics: exact, versioned, with provenance."""
+
+
+def _asking(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say what is asked of a row."""
+    for option in (
+        click.option("--where", multiple=True, metavar="CONDITION", help="Only rows that fulfil it, as reward>=0.5."),
+        click.option("--channel", default=None, metavar="A,B", help="Only these channels."),
+        click.option("--tenant", default=None, metavar="A,B", help="Only these tenants."),
+        click.option("--model", default=None, metavar="A,B", help="Only these models."),
+        click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only what reviewers gave this tag."),
+        click.option("--without-tag", "without_tags", multiple=True, metavar="TAG", help="Nothing with this tag."),
+        click.option("--min-reward", default=None, type=float, help="No lower reward, and none without."),
+        click.option("--max-reward", default=None, type=float, help="No higher reward, and none without."),
+        click.option(
+            "--since", default=None, type=click.DateTime(), help="Only what ended at this time (UTC) or later."
+        ),
+        click.option("--until", default=None, type=click.DateTime(), help="Only what ended before this time (UTC)."),
+    ):
+        command = option(command)
+    return command
+
+
+@dataset.command("build")
+@click.argument("name")
+@click.option("--rows-from", type=click.Choice(["samples", "steps"]), default="samples", show_default=True)
+@_asking
+@click.option("--dedupe", type=click.Choice(["none", "tokens", "messages"]), default="none", show_default=True)
+@click.option("--split", "splits", multiple=True, metavar="NAME=SHARE", help="Shares of groups  [default: train=1]")
+@click.option("--seed", default="", help="Another one gives other splits.")
+@click.option("--forget", multiple=True, metavar="TENANT[/TRAJECTORY]", help="Never in a row.")
+@click.option("--reward-source", default=None, metavar="SOURCE", help="Whose newest reward counts, not the sample's.")
+@click.option("--judged-prefix", default=None, metavar="PREFIX", help="Of the topics that a replay has written.")
+@click.option("--offsets", multiple=True, metavar="RANGE", help="As steps[0]@10-200, not all that the topic holds.")
+@click.option("--file-mib", default=256, show_default=True, type=click.IntRange(min=1))
+@click.option("--like", type=click.Path(path_type=Path, exists=True), help="The very recipe of this manifest.")
+@click.option("--output", type=click.Path(path_type=Path), help="The folder  [default: the next version]")
+@click.pass_context
+def build_(context: click.Context, /, name: str, like: Path | None, output: Path | None, **asked: Any) -> None:
+    """Build the next version of the dataset NAME from what Kafka holds.
+
+    With --like the same offsets and conditions again, on any machine, to the same bytes; --forget may be added.
+    """
+    from clawstream.dataset.building import build
+    from clawstream.dataset.planning import next_version
+    from clawstream.dataset.progress import shown
+    from clawstream.dataset.showing import lines_of
+
+    settings, kafka = load(DatasetSettings), load(KafkaSettings, context.obj)
+    wait_for_kafka(kafka, timeout_seconds=10)
+    folder = output or next_version(Path(settings.folder), name)
+    recipe = (
+        _again(like, asked["forget"], _given(context)) if like else _recipe(name, Path(settings.folder), kafka, asked)
+    )
+    with shown() as watch:
+        manifest = build(recipe, kafka, folder, watch)
+    for line in lines_of(folder, manifest):
+        click.echo(line)
+
+
+@dataset.command("show")
+@click.argument("folder", type=_FOLDER, required=False)
+def show(folder: Path | None) -> None:
+    """Show the dataset in FOLDER, or a line for each version of every dataset."""
+    from clawstream.dataset.manifest import read_manifest
+    from clawstream.dataset.planning import all_versions
+    from clawstream.dataset.showing import line_of, lines_of
+
+    if folder is not None:
+        for line in lines_of(folder, read_manifest(folder)):
+            click.echo(line)
+        return
+    for each in all_versions(Path(load(DatasetSettings).folder)):
+        click.echo(line_of(each, read_manifest(each)))
+
+
+@dataset.command("diff")
+@click.argument("before", type=_FOLDER)
+@click.argument("after", type=_FOLDER)
+def diff(before: Path, after: Path) -> None:
+    """How the dataset in AFTER differs from that in BEFORE: what was asked, and row by row.
+
+    Exit status: 0 when they are the same, 1 when not.
+    """
+    from clawstream.dataset.diffing import differences
+
+    lines = list(differences(before, after))
+    for line in lines:
+        click.echo(line)
+    sys.exit(1 if lines else 0)
+
+
+@dataset.command("verify")
+@click.argument("folder", type=_FOLDER)
+@click.option("--rebuild", is_flag=True, help="Also build the recipe again and compare.")
+@click.option("--without", default=None, metavar="TENANT[/TRAJECTORY]", help="Also: nothing of it is there.")
+@click.pass_context
+def verify(context: click.Context, /, folder: Path, rebuild: bool, without: str | None) -> None:
+    """Check the files in FOLDER against its manifest.
+
+    With --without: nothing of somebody is in the files, nor in what is built again once that is forgotten.
+    Exit status: 0 when all is as it should be, 1 when not, each reason on a line.
+    """
+    from clawstream.dataset.progress import shown
+    from clawstream.dataset.verifying import damage, rebuilt_differently, traces, traces_in_rebuild
+
+    kafka, problems = load(KafkaSettings, context.obj), list(damage(folder))
+    with shown() as watch:
+        if rebuild:
+            problems += rebuilt_differently(folder, kafka, watch)
+        if without is not None and not problems:
+            problems += traces(folder, without)
+            problems += [f"built again: {trace}" for trace in traces_in_rebuild(folder, without, kafka, watch)]
+    for problem in problems:
+        click.secho(problem, fg="red")
+    if not problems:
+        click.echo(f"{folder} is as its manifest says" + (f" and holds nothing of {without}" if without else ""))
+    sys.exit(1 if problems else 0)
+
+
+@dataset.command("export")
+@click.argument("folder", type=_FOLDER)
+@click.argument("form", type=click.Choice(["chat", "preferences"]))
+@click.argument("output", type=click.Path(path_type=Path))
+@click.option("--pairs", type=click.Choice(["best", "all"]), default="best", show_default=True, help="Of preferences.")
+@click.option("--margin", default=0.0, show_default=True, help="Between the rewards of a pair, at least.")
+def export_(folder: Path, form: str, output: Path, **options: Any) -> None:
+    """Write the dataset in FOLDER into the folder OUTPUT in another form.
+
+    chat: JSON lines for supervised tuning. preferences: pairs from groups, higher reward against lower.
+    """
+    from clawstream.dataset.exports import export
+    from clawstream.dataset.progress import shown
+
+    with shown() as watch:
+        written = export(folder, form, output, watch, **options)
+    for split, count in written.items():
+        click.echo(f"{output}: {split}: {count}")
+
+
+def _recipe(name: str, root: Path, kafka: KafkaSettings, asked: dict[str, Any]) -> Any:
+    """What the options ask, of the log as it is now."""
+    from clawstream.dataset.manifest import Recipe
+    from clawstream.dataset.planning import checked, parent_of, planned
+    from clawstream.dataset.splitting import read_splits
+
+    recipe = Recipe(
+        name=name,
+        rows_from=asked["rows_from"],
+        where=[checked(text) for text in _conditions(asked)],
+        reward_source=asked["reward_source"],
+        dedupe=asked["dedupe"],
+        splits=read_splits(asked["splits"]) if asked["splits"] else {"train": 1.0},
+        seed=asked["seed"],
+        forgotten=sorted(set(asked["forget"])),
+        file_mib=asked["file_mib"],
+        parent=parent_of(root, name),
+    )
+    return planned(recipe, kafka, asked["judged_prefix"], asked["offsets"])
+
+
+def _again(like: Path, forget: tuple[str, ...], given: set[str]) -> Any:
+    """The recipe at ``like``, with more forgotten."""
+    from msgspec.structs import replace
+
+    from clawstream.dataset.manifest import read_manifest
+
+    if others := given - {"name", "like", "forget", "output"}:
+        raise DatasetError(f"--like takes the whole recipe; beside it only --forget counts, not {', '.join(others)}")
+    manifest = read_manifest(like)
+    forgotten = sorted({*manifest.recipe.forgotten, *forget})
+    if forgotten == manifest.recipe.forgotten:
+        return manifest.recipe
+    return replace(manifest.recipe, forgotten=forgotten, parent=manifest.built.content_sha256)
+
+
+def _given(context: click.Context) -> set[str]:
+    """The parameters that were written on the command line."""
+    return {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+
+
+def _conditions(asked: dict[str, Any]) -> list[str]:
+    """All options that are conditions, as such."""
+    found = [f"{name} in {asked[name]}" for name in ("channel", "tenant", "model") if asked[name]]
+    found += [f"tags={tag}" for tag in asked["tags"]] + [f"tags!={tag}" for tag in asked["without_tags"]]
+    for name, sign in (("min_reward", ">="), ("max_reward", "<=")):
+        found += [f"reward{sign}{asked[name]!r}"] if asked[name] is not None else []
+    for name, sign in (("since", ">="), ("until", "<")):
+        found += [f"finished_at{sign}{asked[name].isoformat()}Z"] if asked[name] is not None else []
+    return [*found, *asked["where"]]

@@ -1,0 +1,1 @@
+"""Datasets from topics: exact, versioned, with provenance."""

@@ -1,0 +1,81 @@
+"""A dataset's files in another form, one for each split, in bounded memory.
+
+Invariant: the folder appears whole or not at all, and the same dataset gives the same bytes.
+"""
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from clawstream.dataset.errors import DatasetError
+from clawstream.dataset.exports.chat import chat
+from clawstream.dataset.exports.preferences import Pairs, preferences
+from clawstream.dataset.gathering import Watch
+from clawstream.dataset.manifest import Manifest, read_manifest
+from clawstream.dataset.parquet import read_rows
+from clawstream.dataset.row import Row
+
+Write = Callable[[Path, str, Iterable[Row]], int]  # folder, split, its rows -> how many were written
+
+
+def export(
+    dataset: Path, form: str, folder: Path, watch: Watch, *, pairs: Pairs = "best", margin: float = 0.0
+) -> dict[str, int]:
+    """Write ``dataset`` as ``form`` into ``folder``, which must not be there; how many there are of each split."""
+    manifest = read_manifest(dataset)
+    if folder.exists():
+        raise DatasetError(f"{folder} is there already")
+    writes: dict[str, Write] = {
+        "chat": _jsonl(lambda rows: (said for row in rows for said in chat(row))),
+        "preferences": _jsonl(lambda rows: _pairs(rows, pairs, margin)),
+    }
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        written, done = dict[str, int](), 0
+
+        def counted(rows: Iterable[Row]) -> Iterator[Row]:
+            nonlocal done
+            for row in rows:
+                yield row
+                done += 1
+                watch("exporting", done, manifest.built.rows)
+
+        for split in sorted({file.split for file in manifest.built.files}):
+            written[split] = writes[form](part, split, counted(_rows(dataset, manifest, split)))
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return written
+
+
+FORMS = ("chat", "preferences")
+
+
+def _rows(dataset: Path, manifest: Manifest, split: str) -> Iterator[Row]:
+    for file in manifest.built.files:
+        if file.split == split:
+            yield from read_rows(dataset / file.path)
+
+
+def _jsonl(say: Callable[[Iterable[Row]], Iterable[dict[str, Any]]]) -> Write:
+    def write(folder: Path, split: str, rows: Iterable[Row]) -> int:
+        count = 0
+        with (folder / f"{split}.jsonl").open("wb") as file:
+            for said in say(rows):
+                file.write(msgspec.json.encode(said) + b"\n")
+                count += 1
+        return count
+
+    return write
+
+
+def _pairs(rows: Iterable[Row], pairs: Pairs, margin: float) -> Iterator[dict[str, Any]]:
+    """Rows of one group stand together."""
+    for _, group in groupby(rows, key=lambda row: (row.tenant, row.group_id)):
+        yield from preferences(list(group), pairs, margin)

@@ -1,0 +1,102 @@
+"""What a new version of a dataset is made of: the log as it is now, and what the user asks.
+
+Invariant: a recipe names offsets, never "now", so it can be built again.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from clawstream.dataset.errors import DatasetError
+from clawstream.dataset.gathering import READ
+from clawstream.dataset.manifest import MANIFEST, Recipe, TopicRange, read_manifest
+from clawstream.dataset.row import FIELDS
+from clawstream.streams.query import QueryError, condition
+from clawstream.streams.ranges import RangeReader
+from clawstream.streams.settings import KafkaSettings
+from clawstream.topics import REWARDS, SAMPLES
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_OFFSETS = re.compile(r"(?P<topic>[a-z]+)\[(?P<partition>\d+)\]@(?P<start>\d+)-(?P<end>\d+)")
+_VERSION = re.compile(r"v(\d+)")
+
+
+def planned(recipe: Recipe, kafka: KafkaSettings, judged_prefix: str | None, offsets: Iterable[str]) -> Recipe:
+    """``recipe`` with the ranges of what is in the log now.
+
+    ``judged_prefix``: of the topics that samples and rewards come from, where they were made again by a replay.
+    ``offsets``: ranges such as ``steps[0]@10-200``, which count in place of all that the topic holds.
+    """
+    if not _NAME.fullmatch(recipe.name):
+        raise DatasetError(f"{recipe.name!r} is no name of a dataset: letters, digits, dots and dashes")
+    for text in recipe.where:
+        checked(text)
+    narrowed = [_range(text) for text in offsets]
+    ranges = list[TopicRange]()
+    for topic in READ.values():
+        is_judged = topic in (SAMPLES, REWARDS) and judged_prefix is not None
+        prefix = judged_prefix if is_judged and judged_prefix is not None else kafka.topic_prefix
+        own = [replace(each, prefix=prefix) for each in narrowed if each.topic == topic.name]
+        if own:
+            ranges += own
+            continue
+        reader = RangeReader(kafka.model_copy(update={"topic_prefix": prefix}), topic)
+        try:
+            ranges += [
+                TopicRange(topic=topic.name, prefix=prefix, partition=partition, start=start, end=end)
+                for partition, (start, end) in reader.present().items()
+            ]
+        finally:
+            reader.close()
+    return replace(recipe, ranges=sorted(ranges))
+
+
+def next_version(root: Path, name: str) -> Path:
+    """The folder of the next version of ``name``."""
+    return root / name / f"v{1 + max((_number(folder) for folder in versions(root, name)), default=0)}"
+
+
+def versions(root: Path, name: str) -> list[Path]:
+    """The folders of all versions of ``name``, oldest first."""
+    found = [folder for folder in (root / name).glob("v*") if (folder / MANIFEST).exists() and _number(folder)]
+    return sorted(found, key=_number)
+
+
+def all_versions(root: Path) -> list[Path]:
+    """The folders of all versions of all datasets."""
+    names = sorted(folder.name for folder in root.iterdir() if folder.is_dir()) if root.exists() else []
+    return [folder for name in names for folder in versions(root, name)]
+
+
+def parent_of(root: Path, name: str) -> str | None:
+    """The content of the newest version of ``name``."""
+    known = versions(root, name)
+    return read_manifest(known[-1]).built.content_sha256 if known else None
+
+
+def checked(text: str) -> str:
+    """A condition on a row, as it is kept. Raises ``DatasetError``."""
+    try:
+        return str(condition(text, FIELDS))
+    except QueryError as error:
+        raise DatasetError(str(error)) from error
+
+
+def _number(folder: Path) -> int:
+    found = _VERSION.fullmatch(folder.name)
+    return int(found[1]) if found else 0
+
+
+def _range(text: str) -> TopicRange:
+    found = _OFFSETS.fullmatch(text)
+    if found is None or found["topic"] not in READ:
+        raise DatasetError(f"{text!r} is no range such as steps[0]@10-200, of {', '.join(READ)}")
+    return TopicRange(
+        topic=found["topic"],
+        prefix="",
+        partition=int(found["partition"]),
+        start=int(found["start"]),
+        end=int(found["end"]),
+    )
