@@ -63,8 +63,8 @@ def build_(context: click.Context, /, name: str, like: Path | None, output: Path
     """
     from clawstream.dataset.building import build
     from clawstream.dataset.planning import next_version
-    from clawstream.dataset.progress import shown
     from clawstream.dataset.showing import lines_of
+    from clawstream.streams.progress import shown
 
     settings, kafka = load(DatasetSettings), load(KafkaSettings, context.obj)
     wait_for_kafka(kafka, timeout_seconds=10)
@@ -80,17 +80,25 @@ def build_(context: click.Context, /, name: str, like: Path | None, output: Path
 
 @dataset.command("show")
 @click.argument("folder", type=_FOLDER, required=False)
-def show(folder: Path | None) -> None:
+@click.option("--step", default=None, metavar="ID", help="Which datasets, samples and updates used this step.")
+@click.pass_context
+def show(context: click.Context, /, folder: Path | None, step: str | None) -> None:
     """Show the dataset in FOLDER, or a line for each version of every dataset."""
+    from clawstream.dataset.lineage import in_datasets, in_updates
     from clawstream.dataset.manifest import read_manifest
     from clawstream.dataset.planning import all_versions
     from clawstream.dataset.showing import line_of, lines_of
 
+    root = Path(load(DatasetSettings).folder)
+    if step is not None:
+        for line in (*in_datasets(step, root), *in_updates(step, load(KafkaSettings, context.obj))):
+            click.echo(line)
+        return
     if folder is not None:
         for line in lines_of(folder, read_manifest(folder)):
             click.echo(line)
         return
-    for each in all_versions(Path(load(DatasetSettings).folder)):
+    for each in all_versions(root):
         click.echo(line_of(each, read_manifest(each)))
 
 
@@ -121,8 +129,8 @@ def verify(context: click.Context, /, folder: Path, rebuild: bool, without: str 
     With --without: nothing of somebody is in the files, nor in what is built again once that is forgotten.
     Exit status: 0 when all is as it should be, 1 when not, each reason on a line.
     """
-    from clawstream.dataset.progress import shown
     from clawstream.dataset.verifying import damage, rebuilt_differently, traces, traces_in_rebuild
+    from clawstream.streams.progress import shown
 
     kafka, problems = load(KafkaSettings, context.obj), list(damage(folder))
     with shown() as watch:
@@ -140,7 +148,7 @@ def verify(context: click.Context, /, folder: Path, rebuild: bool, without: str 
 
 @dataset.command("export")
 @click.argument("folder", type=_FOLDER)
-@click.argument("form", type=click.Choice(["chat", "preferences"]))
+@click.argument("form", type=click.Choice(["chat", "preferences", "huggingface", "verl"]))
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option("--pairs", type=click.Choice(["best", "all"]), default="best", show_default=True, help="Of preferences.")
 @click.option("--margin", default=0.0, show_default=True, help="Between the rewards of a pair, at least.")
@@ -148,9 +156,10 @@ def export_(folder: Path, form: str, output: Path, **options: Any) -> None:
     """Write the dataset in FOLDER into the folder OUTPUT in another form.
 
     chat: JSON lines for supervised tuning. preferences: pairs from groups, higher reward against lower.
+    huggingface: a folder for datasets.load_dataset. verl: Parquet of prompts and of what was sampled for them.
     """
     from clawstream.dataset.exports import export
-    from clawstream.dataset.progress import shown
+    from clawstream.streams.progress import shown
 
     with shown() as watch:
         written = export(folder, form, output, watch, **options)

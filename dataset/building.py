@@ -18,15 +18,16 @@ import msgspec
 
 from clawstream.dataset.errors import DatasetError
 from clawstream.dataset.facts import Entry, facts_of
-from clawstream.dataset.gathering import Gathered, Watch, gather
+from clawstream.dataset.gathering import Gathered, gather
 from clawstream.dataset.manifest import Built, Manifest, Recipe, write_manifest
 from clawstream.dataset.row import FIELDS, Row
 from clawstream.dataset.rows import rows_of
-from clawstream.dataset.spill import Spill
 from clawstream.dataset.splitting import split_of
 from clawstream.dataset.writing import Files
+from clawstream.streams.progress import Watch
 from clawstream.streams.query import condition
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.spill import Spill
 
 _DIGEST_BYTES = 16
 

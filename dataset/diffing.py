@@ -13,7 +13,7 @@ import msgspec
 
 from clawstream.dataset.manifest import Recipe, read_manifest
 from clawstream.dataset.parquet import read_rows
-from clawstream.dataset.spill import Spill
+from clawstream.streams.spill import Spill
 
 _SHOWN = 20  # ids of rows, of each kind
 

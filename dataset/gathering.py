@@ -5,26 +5,21 @@ Invariant: every record of the ranges is taken as it lies in the log; what canno
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from clawstream.dataset.facts import Entry
 from clawstream.dataset.manifest import Recipe, TopicRange
-from clawstream.dataset.spill import Spill
 from clawstream.schemas import CodecError, Feedback, Sample, decode
+from clawstream.streams.progress import Watch
 from clawstream.streams.ranges import Placed, RangeReader
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.spill import Spill
 from clawstream.topics import FEEDBACK, REWARDS, SAMPLES, STEPS, Topic
 
 READ: dict[str, Topic[Any]] = {topic.name: topic for topic in (STEPS, FEEDBACK, REWARDS, SAMPLES)}
 _HEADER_BYTES = 5  # of the wire format: a zero, and the schema's id
-
-
-class Watch(Protocol):
-    """Is told what is being done, how much of it is done, and of how much."""
-
-    def __call__(self, what: str, done: int, total: int, /) -> None: ...
 
 
 @dataclass(kw_only=True)

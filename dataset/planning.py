@@ -14,12 +14,11 @@ from clawstream.dataset.gathering import READ
 from clawstream.dataset.manifest import MANIFEST, Recipe, TopicRange, read_manifest
 from clawstream.dataset.row import FIELDS
 from clawstream.streams.query import QueryError, condition
-from clawstream.streams.ranges import RangeReader
+from clawstream.streams.ranges import RangeReader, read_range
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import REWARDS, SAMPLES
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_OFFSETS = re.compile(r"(?P<topic>[a-z]+)\[(?P<partition>\d+)\]@(?P<start>\d+)-(?P<end>\d+)")
 _VERSION = re.compile(r"v(\d+)")
 
 
@@ -90,13 +89,10 @@ def _number(folder: Path) -> int:
 
 
 def _range(text: str) -> TopicRange:
-    found = _OFFSETS.fullmatch(text)
-    if found is None or found["topic"] not in READ:
-        raise DatasetError(f"{text!r} is no range such as steps[0]@10-200, of {', '.join(READ)}")
-    return TopicRange(
-        topic=found["topic"],
-        prefix="",
-        partition=int(found["partition"]),
-        start=int(found["start"]),
-        end=int(found["end"]),
-    )
+    try:
+        topic, partition, start, end = read_range(text)
+    except ValueError as error:
+        raise DatasetError(str(error)) from error
+    if topic not in READ:
+        raise DatasetError(f"{text}: a dataset is built from {', '.join(READ)}")
+    return TopicRange(topic=topic, prefix="", partition=partition, start=start, end=end)

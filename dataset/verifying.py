@@ -11,9 +11,9 @@ from tempfile import TemporaryDirectory
 from msgspec.structs import replace
 
 from clawstream.dataset.building import build
-from clawstream.dataset.gathering import Watch
 from clawstream.dataset.manifest import MANIFEST, Manifest, file_digest, read_manifest
 from clawstream.dataset.parquet import read_columns
+from clawstream.streams.progress import Watch
 from clawstream.streams.settings import KafkaSettings
 
 _WHOSE = ("tenant", "trajectory_id", "sources")

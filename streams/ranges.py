@@ -4,6 +4,7 @@ Invariant: every record of the ranges that is still in the log is handed out onc
 none outside of them; what retention has taken away is an error, not a silent gap at the beginning.
 """
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,20 @@ _POLL_SECONDS = 0.2
 _BATCH = 500
 _QUEUED_KIB = 8 * 1024  # of each partition, so that a reader's memory is bounded
 _PAST_THE_END = -1
+
+
+_WRITTEN = re.compile(r"(?P<topic>[a-z-]+)\[(?P<partition>\d+)\]@(?P<start>\d+)-(?P<end>\d+)")
+
+
+def read_range(text: str) -> tuple[str, int, int, int]:
+    """A range as people write it, ``steps[0]@10-200``: topic, partition, first offset, one past the last.
+
+    Raises ``ValueError``.
+    """
+    found = _WRITTEN.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is no range such as steps[0]@10-200")
+    return found["topic"], int(found["partition"]), int(found["start"]), int(found["end"])
 
 
 class RangeGoneError(StreamError):

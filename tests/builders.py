@@ -13,6 +13,7 @@ from clawstream.schemas import (
     Sequence,
     Step,
     Trajectory,
+    UpdateReport,
     WeightVersion,
     new_id,
     pack_logprobs,
@@ -153,3 +154,24 @@ def a_sample(reward: float = 1.0, mean: float = 0.5, std: float = 0.5, size: int
         "ready_at": NOON,
     }
     return Sample(**(defaults | fields))
+
+
+def an_update(version: int = 3, **fields: Any) -> UpdateReport:
+    """The report of an update of the model ``policy``."""
+    defaults: dict[str, Any] = {
+        "update_id": f"u{version}",
+        "model": "policy",
+        "parent": version - 1,
+        "algorithm": "ppo",
+        "at": NOON,
+        "sample_ids": [],
+        "discarded": [],
+        "response_token_count": 0,
+        "reward_mean": 0.0,
+        "policy_lag_mean": 0.0,
+        "policy_lag_max": 0,
+        "consumer_lag_records": 0,
+        "seconds": 1.0,
+        "metrics": {},
+    }
+    return UpdateReport(version=version, **(defaults | fields))

@@ -14,10 +14,11 @@ import msgspec
 from clawstream.dataset.errors import DatasetError
 from clawstream.dataset.exports.chat import chat
 from clawstream.dataset.exports.preferences import Pairs, preferences
-from clawstream.dataset.gathering import Watch
+from clawstream.dataset.exports.tables import card, hugging_face, verl
 from clawstream.dataset.manifest import Manifest, read_manifest
 from clawstream.dataset.parquet import read_rows
 from clawstream.dataset.row import Row
+from clawstream.streams.progress import Watch
 
 Write = Callable[[Path, str, Iterable[Row]], int]  # folder, split, its rows -> how many were written
 
@@ -32,6 +33,8 @@ def export(
     writes: dict[str, Write] = {
         "chat": _jsonl(lambda rows: (said for row in rows for said in chat(row))),
         "preferences": _jsonl(lambda rows: _pairs(rows, pairs, margin)),
+        "huggingface": hugging_face,
+        "verl": lambda folder, split, rows: verl(folder, split, rows, manifest.recipe.name),
     }
     part = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
@@ -48,13 +51,15 @@ def export(
 
         for split in sorted({file.split for file in manifest.built.files}):
             written[split] = writes[form](part, split, counted(_rows(dataset, manifest, split)))
+        if form == "huggingface":
+            card(part, manifest.recipe.name, written)
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return written
 
 
-FORMS = ("chat", "preferences")
+FORMS = ("chat", "preferences", "huggingface", "verl")
 
 
 def _rows(dataset: Path, manifest: Manifest, split: str) -> Iterator[Row]:

@@ -40,13 +40,13 @@ def _by_prompt(group: Sequence[Row]) -> list[list[Row]]:
             spoken[row.trajectory_id] = row
     asked = dict[bytes, list[Row]]()
     for row in spoken.values():
-        prompt, answers = _parts(row)
+        prompt, answers = parts(row)
         if prompt and answers:
             asked.setdefault(msgspec.json.encode([row.tools_json, prompt]), []).append(row)
     return [asked[prompt] for prompt in sorted(asked)]
 
 
-def _parts(row: Row) -> tuple[list[Message], list[Message]]:
+def parts(row: Row) -> tuple[list[Message], list[Message]]:
     """What comes before the first answer, and the rest."""
     messages = msgspec.json.decode(row.messages_json)
     first = next((n for n, message in enumerate(messages) if message.get("role") == "assistant"), len(messages))
@@ -54,8 +54,8 @@ def _parts(row: Row) -> tuple[list[Message], list[Message]]:
 
 
 def _pair(chosen: Row, rejected: Row) -> dict[str, Any]:
-    prompt, answers = _parts(chosen)
-    said: dict[str, Any] = {"prompt": prompt, "chosen": answers, "rejected": _parts(rejected)[1]}
+    prompt, answers = parts(chosen)
+    said: dict[str, Any] = {"prompt": prompt, "chosen": answers, "rejected": parts(rejected)[1]}
     if chosen.tools_json is not None:
         said["tools"] = msgspec.json.decode(chosen.tools_json)
     return said | {

@@ -8,7 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 from clawstream.cli.main import cli
+from clawstream.streams.consumer import read_all
+from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings
+from clawstream.topics import SAMPLES, UPDATES
+from tests.builders import an_update
 from tests.dataset.log import groups, write
 
 pytestmark = pytest.mark.kafka
@@ -57,3 +61,18 @@ def test_from_the_log_to_pairs(kafka: KafkaSettings, run: Any) -> None:
         ("what is 0?", 1.0),
         ("what is 1?", 1.0),
     ]
+
+
+def test_what_came_of_a_step(kafka: KafkaSettings, run: Any) -> None:
+    write(kafka, groups(1))
+    run("build", "sums")
+    (sample,) = [each for each in read_all(kafka, SAMPLES) if each.trajectory_id == "t0-1"]
+    producer = Producer(kafka, "test")
+    producer.send(UPDATES, an_update(sample_ids=[sample.sample_id]))
+    producer.close()
+    dataset, in_sample, update = run("show", "--step", "t0-1-0").splitlines()
+    assert dataset.startswith("dataset  sums/v1  data/train-00000.parquet, row ")
+    assert dataset.endswith(": trajectory t0-1, sampled there")
+    assert in_sample == f"sample   {sample.sample_id}  reward 1"
+    assert update == f"update   u3  version 3 of policy trained {sample.sample_id}"
+    assert run("show", "--step", "nothing") == ""

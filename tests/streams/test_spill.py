@@ -4,7 +4,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clawstream.dataset.spill import Spill
+from clawstream.streams.spill import Spill
 
 ITEMS = st.lists(st.tuples(st.binary(max_size=2), st.binary(max_size=40)), max_size=60)
 

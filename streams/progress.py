@@ -1,14 +1,19 @@
-"""How far a build or an export has come, on stderr: a bar on a terminal, nothing elsewhere."""
+"""How far a long command has come, on stderr: a bar on a terminal, nothing elsewhere."""
 
 import contextlib
 from collections.abc import Iterator
+from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from clawstream.dataset.gathering import Watch
+_COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
-_COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+
+class Watch(Protocol):
+    """Is told what is being done, how much of it is done, and of how much."""
+
+    def __call__(self, what: str, done: int, total: int, /) -> None: ...
 
 
 @contextlib.contextmanager
