@@ -143,8 +143,12 @@ def feedback(kind: str, *, at: datetime = _START, detail: dict[str, Any] | None 
 
 def save(path: Path | str, events: Iterable[Event]) -> None:
     """Write ``events`` as JSON lines."""
-    lines = (msgspec.json.encode({"record": type(event).__name__, "value": event}) for event in events)
-    Path(path).write_bytes(b"".join(line + b"\n" for line in lines))
+    Path(path).write_bytes(b"".join(map(line_of, events)))
+
+
+def line_of(event: Event) -> bytes:
+    """``event`` as a line of such a file."""
+    return msgspec.json.encode({"record": type(event).__name__, "value": event}) + b"\n"
 
 
 def recorded(path: Path | str) -> list[Event]:

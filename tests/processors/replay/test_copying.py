@@ -1,0 +1,50 @@
+from typing import Any
+
+import pytest
+
+from clawstream.processors.replay.copying import Copy, run, with_version
+from clawstream.processors.replay.selection import Selection
+from clawstream.schemas import Sample
+from clawstream.streams.consumer import read_all
+from clawstream.streams.producer import Producer
+from clawstream.streams.query import condition
+from clawstream.streams.settings import KafkaSettings
+from clawstream.topics import SAMPLES
+from clawstream.trainer.batches.usable import ModelLimits, unusable
+from tests.builders import a_sample, a_sequence
+
+
+def test_samples_of_another_policy_can_be_trained_from_version_0() -> None:
+    sample, limits = (
+        a_sample(sequences=[a_sequence([1], [2], version=7)]),
+        ModelLimits(max_positions=9, vocabulary_size=9),
+    )
+    assert "policy version 7 sampled it" in str(unusable(sample, limits, 0))
+    copied = with_version(sample, 0)
+    assert unusable(copied, limits, 0) is None
+    assert copied.sequences[0].logprobs == sample.sequences[0].logprobs
+
+
+@pytest.mark.kafka
+def test_records_are_copied_once_and_as_they_are(kafka: KafkaSettings) -> None:
+    samples = [a_sample(reward=float(n), group_id=f"g{n % 3}", trajectory_id=f"t{n}") for n in range(9)]
+
+    def send(some: list[Sample]) -> None:
+        producer = Producer(kafka, "test")
+        for sample in some:
+            producer.send(SAMPLES, sample)
+        producer.close()
+
+    def copied(into: str, **asked: Any) -> list[Sample]:
+        assert run(kafka, Copy(topic=SAMPLES, into=into, **asked)) == 0
+        found = read_all(kafka.model_copy(update={"topic_prefix": kafka.name(f"{into}-")}), SAMPLES)
+        return sorted(found, key=lambda sample: sample.reward)
+
+    send(samples)
+    assert copied("all") == samples
+    send([a_sample(reward=10.0)])
+    assert copied("all") == samples  # the range is that of the beginning
+    where = (condition("reward>=5", Sample.__struct_fields__),)
+    assert [sample.reward for sample in copied("some", selection=Selection(where=where))] == [5, 6, 7, 8, 10]
+    (relabelled,) = copied("one", selection=Selection(trajectories=frozenset({"t3"})), as_version=4)
+    assert relabelled == with_version(samples[3], 4)
