@@ -22,7 +22,7 @@ from confluent_kafka import ConsumerGroupState, KafkaException
 
 from benchmarks.report import publish
 from benchmarks.synthetic_records import completed, conversation
-from clawstream.processors.worker import APP_ID
+from clawstream.processors.pipeline import GROUP
 from clawstream.schemas import encode
 from clawstream.streams.admin import create_missing
 from clawstream.streams.broker import LocalBroker
@@ -80,7 +80,7 @@ async def until_done(kafka: KafkaSettings, samples: int) -> None:
 
 async def until_joined(kafka: KafkaSettings, workers: int) -> None:
     """Return once so many workers share the partitions."""
-    group, deadline = kafka.name(APP_ID), time.monotonic() + _WAIT_SECONDS
+    group, deadline = kafka.name(GROUP), time.monotonic() + _WAIT_SECONDS
     while time.monotonic() < deadline:
         described = admin_client(kafka.client()).describe_consumer_groups([group], request_timeout=3)[group]
         with contextlib.suppress(KafkaException):  # nobody has asked for the group yet
@@ -124,27 +124,41 @@ async def measure(servers: str, arguments: argparse.Namespace, case: tuple[int, 
 
 
 async def measure_memory(servers: str, steps: int, turns: int) -> list[dict[str, Any]]:
-    """Resident memory of one worker after each tenth of ``steps``."""
+    """Resident memory of one worker after each tenth of ``steps``, and after the first and the last the seconds from
+    its start anew to the sample of a new group: whatever has been, only what is open and remembered is recovered."""
     kafka = KafkaSettings(bootstrap_servers=servers, topic_prefix="memory-")
     create_missing(kafka)
     trajectories = steps // turns // _PARTS // _GROUP_SIZE * _GROUP_SIZE
-    command = [sys.executable, "-m", "clawstream.cli.main", "--log-level", "ERROR", "process"]
-    environment = os.environ | {
-        "CLAWSTREAM_KAFKA_BOOTSTRAP_SERVERS": servers,
-        "CLAWSTREAM_KAFKA_TOPIC_PREFIX": kafka.topic_prefix,
-        "CLAWSTREAM_PROCESSORS_GROUP_SIZE": str(_GROUP_SIZE),
-    }
-    worker = await asyncio.create_subprocess_exec(*command, env=environment)
-    found = []
+    worker, samples, found = await _worker(kafka), 0, []
     try:
         for part in range(1, _PARTS + 1):
+            samples += trajectories
             await asyncio.to_thread(write, kafka, encoded(kafka, trajectories, turns, 1_000, part))
-            await until_done(kafka, part * trajectories)
-            found.append({"steps": part * trajectories * turns, "mib": _resident_mib(worker.pid)})
+            await until_done(kafka, samples)
+            point = {"steps": part * trajectories * turns, "mib": _resident_mib(worker.pid)}
+            if part in (1, _PARTS):
+                worker.terminate()
+                await worker.wait()
+                started, samples = time.monotonic(), samples + _GROUP_SIZE
+                worker = await _worker(kafka)
+                await asyncio.to_thread(write, kafka, encoded(kafka, _GROUP_SIZE, turns, 1_000, _PARTS + part))
+                await until_done(kafka, samples)
+                point["restart_seconds"] = round(time.monotonic() - started, 2)
+            found.append(point)
     finally:
         worker.terminate()
         await worker.wait()
     return found
+
+
+async def _worker(kafka: KafkaSettings) -> asyncio.subprocess.Process:
+    environment = os.environ | {
+        "CLAWSTREAM_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "CLAWSTREAM_KAFKA_TOPIC_PREFIX": kafka.topic_prefix,
+        "CLAWSTREAM_PROCESSORS_GROUP_SIZE": str(_GROUP_SIZE),
+    }
+    command = [sys.executable, "-m", "clawstream.cli.main", "--log-level", "ERROR", "process"]
+    return await asyncio.create_subprocess_exec(*command, env=environment)
 
 
 def _resident_mib(pid: int) -> int:
@@ -166,6 +180,8 @@ async def main(arguments: argparse.Namespace) -> None:
     rows = [(f"{_name(case)}, over the first", f"{case['rate'] / first:.2f}") for case in cases[1:]]
     rows += [(f"{_name(case)}, steps/s", f"{case['rate']:.0f}") for case in cases]
     rows += [(f"MiB after {point['steps']} steps", str(point["mib"])) for point in (*memory[:1], *memory[-1:])]
+    restarts = [point for point in memory if "restart_seconds" in point]
+    rows += [(f"restart after {point['steps']} steps, s", str(point["restart_seconds"])) for point in restarts]
     publish("processors", rows, {"arguments": vars(arguments), "cases": cases, "memory": memory})
 
 

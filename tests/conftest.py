@@ -4,11 +4,16 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from clawstream.streams.admin import create_missing
 from clawstream.streams.broker import LocalBroker
 from clawstream.streams.settings import KafkaSettings
 from tests.vllm_node import node
+
+# Others use the machine too: no deadlines.
+settings.register_profile("shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared-machine")
 
 __all__ = ["broker", "kafka", "node"]
 

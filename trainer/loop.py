@@ -22,7 +22,7 @@ from clawstream.streams.consumer import Follower, GroupConsumer
 from clawstream.streams.producer import Producer
 from clawstream.trainer.batches.window import WindowAssembler
 from clawstream.trainer.metrics import CONSUMER_LAG, FENCED_NODES, PUBLISH_LAG, WAIT_SECONDS, note_update
-from clawstream.trainer.reports import Lags, describe
+from clawstream.trainer.reports import DiscardNotices, Lags, describe
 from clawstream.trainer.serving import Serving
 from clawstream.trainer.session import Session
 from clawstream.trainer.versions.publish import announce
@@ -56,10 +56,13 @@ def train(
     ``max_publish_lag``: versions that live nodes may be behind; then a window waits.
     """
     _announce(streams, serving, session.state)
+    notices = DiscardNotices()
     while not stop.is_set():
         version = session.state.version
         for received in streams.samples.consume(min(assembler.room, _MAX_POLL_RECORDS), _POLL_SECONDS):
             assembler.add(received, version, time.monotonic())
+        if (notice := notices.due(assembler.discarded, time.monotonic())) is not None:
+            _log.warning("%s", notice)
         lags = _lags(streams, serving)
         if not assembler.due(time.monotonic()):
             session.idle()

@@ -1,6 +1,6 @@
 """What an update is announced as. Pure."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 
 import msgspec
 
-from clawstream.schemas import TOKEN_BYTES, Sample, UpdateReport, Validation, derived_id
+from clawstream.schemas import TOKEN_BYTES, Discard, Sample, UpdateReport, Validation, derived_id
 from clawstream.trainer.algorithms.recipe import described
 from clawstream.trainer.batches.usable import policy_lag, trained_lag
 from clawstream.trainer.batches.window import Window
@@ -98,3 +98,22 @@ def describe(report: UpdateReport) -> str:
         f"k3 {metrics.get('kl_prox_behaviour', 0.0):.5f}, gradient {metrics.get('grad_norm', 0.0):.3f}, "
         f"{report.seconds:.2f} s, {metrics['tokens_per_second']:.0f} tokens/s, {report.consumer_lag_records} waiting"
     )
+
+
+class DiscardNotices:
+    """Tells of samples that an open window cannot train: without one that can, no update would say so."""
+
+    def __init__(self, seconds: float = 30.0) -> None:
+        """``seconds``: the least time between two notices."""
+        self._seconds, self._told, self._at_seconds = seconds, 0, float("-inf")
+
+    def due(self, discarded: Sequence[Discard], at_seconds: float) -> str | None:
+        """What to tell now of all that the open window has ``discarded``; None when that is nothing new."""
+        self._told = min(self._told, len(discarded))  # another window has begun
+        if len(discarded) == self._told or at_seconds - self._at_seconds < self._seconds:
+            return None
+        self._told, self._at_seconds = len(discarded), at_seconds
+        counts = Counter(discard.reason.partition(":")[0] for discard in discarded)
+        listed = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+        last = discarded[-1]
+        return f"the open window has discarded {listed}; the last is sample {last.sample_id}: {last.reason}"

@@ -44,7 +44,7 @@ def write(path: Path, rows: list[Row]) -> Path:
 
 
 @given(rows=ROWS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_rows_come_back_as_they_were(tmp_path_factory: object, rows: list[Row]) -> None:
     folder = tmp_path_factory.mktemp("parquet")  # type: ignore[attr-defined]
     path = write(folder / "one.parquet", rows)

@@ -152,7 +152,7 @@ def _read(draw: st.DrawFn, *topics: list[Any]) -> list[Any]:
     return events
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(histories())
 def test_every_step_ends_once_in_any_order_and_read_again(history: tuple[list[Step], list[Any]]) -> None:
     steps, events = history

@@ -10,7 +10,7 @@ ITEMS = st.lists(st.tuples(st.binary(max_size=2), st.binary(max_size=40)), max_s
 
 
 @given(items=ITEMS, bucket_bytes=st.sampled_from([1, 200, 10_000]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_each_key_comes_once_with_all_of_its_items_in_order(
     tmp_path_factory: object, items: list[tuple[bytes, bytes]], bucket_bytes: int
 ) -> None:

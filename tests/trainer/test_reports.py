@@ -7,7 +7,7 @@ import pytest
 from clawstream.schemas import Discard, decode, encode
 from clawstream.schemas.control import UpdateReport
 from clawstream.trainer.batches.window import Window
-from clawstream.trainer.reports import Lags, Outcome, describe, make_report
+from clawstream.trainer.reports import DiscardNotices, Lags, Outcome, describe, make_report
 from clawstream.trainer.settings import TrainerSettings
 from tests.builders import NOON, a_sample, a_sequence
 
@@ -61,3 +61,16 @@ def test_an_update_without_samples_can_be_reported() -> None:
     report = make_report(empty, 0, Outcome(metrics={}, seconds=0.0, lags=lags), SETTINGS, NOON)
     assert (report.reward_mean, report.policy_lag_max) == (0.0, 0)
     assert "version 1: 0 samples" in describe(report)
+
+
+def test_what_an_open_window_discards_is_told_now_and_then() -> None:
+    stale = [Discard(sample_id=name, reason="stale: 9 versions behind") for name in ("a", "b")]
+    notices = DiscardNotices(seconds=30.0)
+    assert notices.due([], 0.0) is None
+    told = notices.due(stale[:1], 1.0)
+    assert told == "the open window has discarded 1 stale; the last is sample a: stale: 9 versions behind"
+    assert notices.due(stale, 2.0) is None, "too soon"
+    assert (notices.due(stale, 40.0) or "").startswith("the open window has discarded 2 stale")
+    assert notices.due(stale, 80.0) is None, "nothing new"
+    assert notices.due(stale[:1], 120.0) is None
+    assert notices.due(stale, 121.0) is not None, "another window"

@@ -67,6 +67,11 @@ class WindowAssembler:
         """Samples that fit before the window is full."""
         return self._limits.samples - len(self._samples)
 
+    @property
+    def discarded(self) -> Sequence[Discard]:
+        """What the open window holds and will not train."""
+        return self._discarded
+
     def positions(self, partitions: Sequence[int]) -> Offsets:
         """Where to read on in ``partitions``, from the start where none was read; the open window counts as read."""
         return {partition: self._next_offsets.get(partition, 0) for partition in partitions}
