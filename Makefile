@@ -7,7 +7,7 @@ VENV := .venv
 JOBS ?= 2
 RUN := $(VENV)/bin/python -m
 READY := $(VENV)/ready
-EXTRAS := agents dataset gateway processors trainer rollout demo dev
+EXTRAS := agents dataset gateway processors trainer rollout demo gpu dev
 
 help:  ## show what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16

@@ -6,10 +6,14 @@ from collections.abc import Iterable, Sequence
 
 import click
 import msgspec
+from prometheus_client import CollectorRegistry
 
 from clawstream.streams.admin import wait_for_kafka
 from clawstream.streams.behind import Behind, Onlooker, Report
+from clawstream.streams.exporter import LagCollector
+from clawstream.streams.metrics import serve_metrics
 from clawstream.streams.settings import KafkaSettings, load
+from clawstream.streams.shutdown import stop_event
 
 
 @click.command("lag")
@@ -21,6 +25,7 @@ from clawstream.streams.settings import KafkaSettings, load
 @click.option("--max-records", default=None, type=int, help="Exit with 1 where a group is further behind in a topic.")
 @click.option("--max-seconds", default=None, type=float, help="Exit with 1 where a waiting record is older.")
 @click.option("--max-versions", default=None, type=int, help="Exit with 1 where a node serves an older policy.")
+@click.option("--metrics-port", default=None, type=click.IntRange(1, 65535), help="Serve it to Prometheus there.")
 @click.pass_context
 def lag(
     context: click.Context,
@@ -31,6 +36,7 @@ def lag(
     max_records: int | None,
     max_seconds: float | None,
     max_versions: int | None,
+    metrics_port: int | None,
 ) -> None:
     """How far each consumer group is behind, and which policy version each node serves.
 
@@ -39,6 +45,9 @@ def lag(
     kafka = load(KafkaSettings, context.obj)
     wait_for_kafka(kafka, timeout_seconds=10)
     onlooker = Onlooker(kafka)
+    if metrics_port is not None:
+        serve(onlooker, metrics_port)
+        return
     while True:
         report = onlooker.report()
         if watch is not None and not as_json:
@@ -51,6 +60,15 @@ def lag(
     for alarm in alarms:
         click.secho(alarm, fg="red", err=True)
     sys.exit(1 if alarms else 0)
+
+
+def serve(onlooker: Onlooker, port: int) -> None:
+    """Serve metrics until SIGTERM or Ctrl-C."""
+    stop, registry = stop_event(), CollectorRegistry()
+    registry.register(LagCollector(onlooker))
+    serve_metrics(port, registry=registry)
+    click.echo(f"metrics: http://127.0.0.1:{port}/metrics")
+    stop.wait()
 
 
 def shown(report: Report, *, partitions: bool) -> list[str]:
