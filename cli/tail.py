@@ -8,7 +8,8 @@ import msgspec
 
 from clawstream.schemas import CodecError, decode
 from clawstream.streams.admin import wait_for_kafka
-from clawstream.streams.printing import brief, matches, plain
+from clawstream.streams.printing import brief, plain
+from clawstream.streams.query import QueryError, condition
 from clawstream.streams.settings import KafkaSettings, load
 from clawstream.streams.tail import RawRecord, Tail
 from clawstream.topics import CATALOGUE
@@ -21,17 +22,20 @@ _TOPICS = {topic.name: topic for topic in CATALOGUE}
 @click.argument("topic", type=click.Choice(list(_TOPICS)))
 @click.option("--last", default=10, show_default=True, help="Begin with so many records of each partition.")
 @click.option("--follow/--no-follow", default=True, show_default=True, help="Go on with what arrives.")
-@click.option("--where", multiple=True, metavar="FIELD=VALUE", help="Only records that have it; several: all.")
+@click.option("--where", multiple=True, metavar="CONDITION", help="Only records that fulfil it; several: all.")
 @click.option("--json", "as_json", is_flag=True, help="Whole records, one line of JSON each, for scripts.")
 @click.pass_context
 def tail(context: click.Context, /, topic: str, last: int, follow: bool, where: tuple[str, ...], as_json: bool) -> None:
     """Print the records of TOPIC as they arrive.
 
     For people, lists of tokens are shown by their lengths and long texts are cut. What cannot be decoded is said on
-    stderr and left out.
+    stderr and left out. Conditions are such as channel=train, reward>=0.5, agent in a,b or group.size=8.
     """
     source = _TOPICS[topic]
-    wanted = _wanted(where, set(source.record.__struct_fields__))
+    try:
+        wanted = [condition(text, source.record.__struct_fields__) for text in where]
+    except QueryError as error:
+        raise click.UsageError(str(error)) from error
     kafka = load(KafkaSettings, context.obj)
     wait_for_kafka(kafka, timeout_seconds=10)
     for raw in _raw(Tail(kafka, source, last), follow=follow):
@@ -40,7 +44,7 @@ def tail(context: click.Context, /, topic: str, last: int, follow: bool, where: 
         except CodecError as error:
             click.secho(f"left out: {error}", fg="yellow", err=True)
             continue
-        if matches(record, wanted):
+        if all(each.holds(record) for each in wanted):
             shown = plain(record) if as_json else brief(record)
             click.echo(msgspec.json.encode(shown))
 
@@ -55,13 +59,3 @@ def _raw(tail: Tail, *, follow: bool) -> Iterator[RawRecord]:
         return
     finally:
         tail.close()
-
-
-def _wanted(where: tuple[str, ...], fields: set[str]) -> dict[str, str]:
-    wanted = dict[str, str]()
-    for condition in where:
-        name, equals, value = condition.partition("=")
-        if not equals or name not in fields:
-            raise click.UsageError(f"--where {condition}: fields are {', '.join(sorted(fields))}")
-        wanted[name] = value
-    return wanted

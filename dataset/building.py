@@ -1,8 +1,8 @@
 """A recipe becomes a dataset, in bounded memory.
 
 Invariant: the folder appears whole or not at all, and the recipe and the log decide every byte in it. Records are put
-together by trajectory and rows by group, each time through files (``spill.py``), so no more than one bucket of either
-is in memory::
+together by trajectory and rows by group, each time through files (``streams.spill``), so no more than one bucket of
+either is in memory::
 
     steps, feedback, rewards, samples ──by trajectory──> rows ──by group──> files of each split
 """
@@ -27,21 +27,23 @@ from clawstream.dataset.writing import Files
 from clawstream.streams.progress import Watch
 from clawstream.streams.query import condition
 from clawstream.streams.settings import KafkaSettings
-from clawstream.streams.spill import Spill
+from clawstream.streams.spill import BUCKET_BYTES, Spill
 
 _DIGEST_BYTES = 16
 
 
-def build(recipe: Recipe, kafka: KafkaSettings, folder: Path, watch: Watch) -> Manifest:
+def build(
+    recipe: Recipe, kafka: KafkaSettings, folder: Path, watch: Watch, *, bucket_bytes: int = BUCKET_BYTES
+) -> Manifest:
     """Build ``recipe`` into ``folder``, which must not be there. Raises ``DatasetError``, and what reading raises."""
     if folder.exists():
         raise DatasetError(f"{folder} is there already")
     part = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
-        entries = Spill(part / "records")
+        entries = Spill(part / "records", bucket_bytes)
         gathered = gather(recipe, kafka, entries, watch)
-        left_out, rows = Counter(gathered.left_out), Spill(part / "rows")
+        left_out, rows = Counter(gathered.left_out), Spill(part / "rows", bucket_bytes)
         _lay_out(recipe, entries, rows, left_out, watch)
         files = Files(part, recipe.file_mib)
         groups = _write(recipe, rows, files, left_out, watch)

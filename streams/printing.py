@@ -19,12 +19,6 @@ def brief(record: Record) -> dict[str, Any]:
     return {name: short for name, value in plain(record).items() if (short := _short(name, value)) is not None}
 
 
-def matches(record: Record, wanted: dict[str, str]) -> bool:
-    """Has each field the value that is ``wanted`` of it, written as JSON has it or as text?"""
-    found = plain(record)
-    return all(_written(found.get(name)) == value for name, value in wanted.items())
-
-
 def _value(name: str, value: Any) -> Any:
     if isinstance(value, bytes):
         return unpack_logprobs(value).tolist() if name.endswith("logprobs") else unpack_tokens(value).tolist()
@@ -47,7 +41,3 @@ def _short(name: str, value: Any) -> Any:
     if isinstance(value, list):
         return [_short(name, each) for each in value]
     return value
-
-
-def _written(value: Any) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -22,8 +22,13 @@ Ranges = Mapping[int, tuple[int, int]]  # by partition: first offset, and one pa
 
 _TIMEOUT_SECONDS = 30.0
 _POLL_SECONDS = 0.2
-_BATCH = 500
-_QUEUED_KIB = 8 * 1024  # of each partition, so that a reader's memory is bounded
+_BATCH = 25  # records may be megabytes each
+_QUEUED_KIB = 8 * 1024  # so that a reader's memory is bounded
+_FETCHING = {
+    "queued.max.messages.kbytes": _QUEUED_KIB,
+    "fetch.max.bytes": _QUEUED_KIB * 1024,
+    "fetch.queue.backoff.ms": 5,  # Kafka's own second of rest at each full queue would be most of a build
+}
 _PAST_THE_END = -1
 
 
@@ -61,8 +66,7 @@ class RangeReader:
 
     def __init__(self, settings: KafkaSettings, topic: Topic[Any]) -> None:
         self._name = settings.name(topic.name)
-        options = {"queued.max.messages.kbytes": _QUEUED_KIB, "fetch.max.bytes": _QUEUED_KIB * 1024}
-        self._client = kafka.Consumer(settings.client(**options) | FOLLOWING)
+        self._client = kafka.Consumer(settings.client(**_FETCHING) | FOLLOWING)
         self.partitions = partitions_of(self._client, self._name)
 
     def present(self, since: datetime | None = None, until: datetime | None = None) -> dict[int, tuple[int, int]]:

@@ -16,14 +16,14 @@ from typing import BinaryIO
 
 _DIGEST_BYTES = 16
 _HEADER = struct.Struct(f"<{_DIGEST_BYTES}sI")
-_BUCKET_BYTES = 24 * 1024 * 1024
+BUCKET_BYTES = 24 * 1024 * 1024
 _BUFFER_BYTES = 32 * 1024
 
 
 class Spill:
     """Items of one run, in files under ``folder``, which must not exist yet."""
 
-    def __init__(self, folder: Path, bucket_bytes: int = _BUCKET_BYTES, level: int = 0) -> None:
+    def __init__(self, folder: Path, bucket_bytes: int = BUCKET_BYTES, level: int = 0) -> None:
         """``level``: which byte of the digest names the bucket."""
         folder.mkdir(parents=True)
         self._folder, self._bucket_bytes, self._level = folder, bucket_bytes, level

@@ -1,11 +1,13 @@
 """Building from a real log."""
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.dataset import write_log
 from clawstream.dataset.building import build
 from clawstream.dataset.errors import DatasetError
 from clawstream.dataset.manifest import Manifest, Recipe, read_manifest
@@ -135,3 +137,15 @@ def test_what_retention_took_is_said(kafka: KafkaSettings, tmp_path: Path) -> No
     with pytest.raises(RangeGoneError, match=r"steps\[0\] holds offsets 0 to \d+ and no longer all of 0 to 1000"):
         build(recipe, kafka, tmp_path / "v1", quiet)
     assert not list(tmp_path.iterdir())
+
+
+def test_memory_does_not_grow_with_the_log(kafka: KafkaSettings, tmp_path: Path) -> None:
+    log_bytes, bucket_bytes = 40 * 2**20, 2**20
+    write_log(kafka, log_bytes, turns=4, step_bytes=40_000)
+    recipe = planned(Recipe(name="large"), kafka, None, [])
+    tracemalloc.start()
+    manifest = build(recipe, kafka, tmp_path / "v1", quiet, bucket_bytes=bucket_bytes)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert manifest.built.records["steps"] > 1000
+    assert peak_bytes < log_bytes / 2

@@ -7,7 +7,7 @@ import pytest
 
 from clawstream.schemas import Record
 from clawstream.schemas.records import RECORDS
-from clawstream.streams.printing import brief, matches, plain
+from clawstream.streams.printing import brief, plain
 from tests.builders import a_feedback, a_reward, a_sample, a_step, a_trajectory, a_version
 from tests.gateway.samples import a_node
 
@@ -27,9 +27,3 @@ def test_tokens_are_numbers_for_scripts_and_counted_for_people() -> None:
     shown = brief(step)
     assert (shown["response_tokens"], shown["response_logprobs"]) == ("3 tokens", "3 log-probabilities")
     assert (len(shown["text"]) < 250, "branch_reason" in shown) == (True, False)
-
-
-def test_fields_are_compared_as_they_are_written() -> None:
-    step = a_step(channel="val", trainable=True)
-    assert matches(step, {"channel": "val", "trainable": "true"})
-    assert not matches(step, {"channel": "val", "trainable": "false"})
