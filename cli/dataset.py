@@ -152,17 +152,21 @@ def verify(context: click.Context, /, folder: Path, rebuild: bool, without: str 
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option("--pairs", type=click.Choice(["best", "all"]), default="best", show_default=True, help="Of preferences.")
 @click.option("--margin", default=0.0, show_default=True, help="Between the rewards of a pair, at least.")
-def export_(folder: Path, form: str, output: Path, **options: Any) -> None:
+@click.option("--with-blobs", is_flag=True, help="Images and other large parts as they were sent, not references.")
+@click.pass_context
+def export_(context: click.Context, /, folder: Path, form: str, output: Path, with_blobs: bool, **options: Any) -> None:
     """Write the dataset in FOLDER into the folder OUTPUT in another form.
 
     chat: JSON lines for supervised tuning. preferences: pairs from groups, higher reward against lower.
     huggingface: a folder for datasets.load_dataset. verl: Parquet of prompts and of what was sampled for them.
     """
     from clawstream.dataset.exports import export
+    from clawstream.streams.blobs import BlobStore
     from clawstream.streams.progress import shown
 
+    blobs = BlobStore(load(KafkaSettings, context.obj).blob_url) if with_blobs else None
     with shown() as watch:
-        written = export(folder, form, output, watch, **options)
+        written = export(folder, form, output, watch, blobs=blobs, **options)
     for split, count in written.items():
         click.echo(f"{output}: {split}: {count}")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from clawstream.dataset.errors import DatasetError
 from clawstream.dataset.exports.chat import chat
@@ -18,15 +19,27 @@ from clawstream.dataset.exports.tables import card, hugging_face, verl
 from clawstream.dataset.manifest import Manifest, read_manifest
 from clawstream.dataset.parquet import read_rows
 from clawstream.dataset.row import Row
+from clawstream.schemas.blobs import SCHEME
+from clawstream.streams.blobs import BlobStore
 from clawstream.streams.progress import Watch
 
 Write = Callable[[Path, str, Iterable[Row]], int]  # folder, split, its rows -> how many were written
 
 
 def export(
-    dataset: Path, form: str, folder: Path, watch: Watch, *, pairs: Pairs = "best", margin: float = 0.0
+    dataset: Path,
+    form: str,
+    folder: Path,
+    watch: Watch,
+    *,
+    pairs: Pairs = "best",
+    margin: float = 0.0,
+    blobs: BlobStore | None = None,
 ) -> dict[str, int]:
-    """Write ``dataset`` as ``form`` into ``folder``, which must not be there; how many there are of each split."""
+    """Write ``dataset`` as ``form`` into ``folder``, which must not be there; how many there are of each split.
+
+    ``blobs``: where images and other large parts are taken from; else messages keep references to them.
+    """
     manifest = read_manifest(dataset)
     if folder.exists():
         raise DatasetError(f"{folder} is there already")
@@ -50,7 +63,7 @@ def export(
                 watch("exporting", done, manifest.built.rows)
 
         for split in sorted({file.split for file in manifest.built.files}):
-            written[split] = writes[form](part, split, counted(_rows(dataset, manifest, split)))
+            written[split] = writes[form](part, split, counted(_rows(dataset, manifest, split, blobs)))
         if form == "huggingface":
             card(part, manifest.recipe.name, written)
         part.rename(folder)
@@ -62,10 +75,15 @@ def export(
 FORMS = ("chat", "preferences", "huggingface", "verl")
 
 
-def _rows(dataset: Path, manifest: Manifest, split: str) -> Iterator[Row]:
+def _rows(dataset: Path, manifest: Manifest, split: str, blobs: BlobStore | None) -> Iterator[Row]:
     for file in manifest.built.files:
-        if file.split == split:
-            yield from read_rows(dataset / file.path)
+        if file.split != split:
+            continue
+        for row in read_rows(dataset / file.path):
+            if blobs is None or SCHEME not in row.messages_json:
+                yield row
+            else:
+                yield replace(row, messages_json=blobs.resolve(row.tenant, row.messages_json))
 
 
 def _jsonl(say: Callable[[Iterable[Row]], Iterable[dict[str, Any]]]) -> Write:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from clawstream.processors.replay.copying import Copy, run, with_version
 from clawstream.schemas import Sample, UpdateReport, WeightVersion
 from clawstream.streams.admin import create_missing
 from clawstream.streams.consumer import read_all
@@ -206,3 +207,16 @@ def test_a_rollback_is_a_new_version_and_training_goes_on_from_it(
         (1, 0, ["sample-0", "sample-1"]),
         (3, 2, ["sample-2", "sample-3"]),
     ]
+
+
+def test_a_replayed_range_trains_another_model(kafka: KafkaSettings, forge: Forge, model: Path, tmp_path: Path) -> None:
+    produce(kafka, [with_version(sample, 7) for sample in samples(WINDOW)])
+    assert run(kafka, Copy(topic=SAMPLES, into="again", as_version=0)) == 0
+    again = kafka.model_copy(update={"topic_prefix": kafka.name("again-")})
+    pid = forge.start(trainer(model, tmp_path / "again"), again)
+    wait_until(lambda: len(updates_of(again)) == 1, forge)
+    os.kill(pid, signal.SIGTERM)
+    assert forge.wait() == 0
+    (update,) = updates_of(again)
+    assert sorted(update.sample_ids) == sorted(sample.sample_id for sample in samples(WINDOW))
+    assert updates_of(kafka) == []
