@@ -219,5 +219,5 @@ def _conditions(asked: dict[str, Any]) -> list[str]:
     for name, sign in (("min_reward", ">="), ("max_reward", "<=")):
         found += [f"reward{sign}{asked[name]!r}"] if asked[name] is not None else []
     for name, sign in (("since", ">="), ("until", "<")):
-        found += [f"finished_at{sign}{asked[name].isoformat()}Z"] if asked[name] is not None else []
+        found += [f"finished_at{sign}{asked[name].isoformat()}"] if asked[name] is not None else []
     return [*found, *asked["where"]]

@@ -9,6 +9,7 @@ either is in memory::
 
 import hashlib
 import shutil
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -38,8 +39,7 @@ def build(
     """Build ``recipe`` into ``folder``, which must not be there. Raises ``DatasetError``, and what reading raises."""
     if folder.exists():
         raise DatasetError(f"{folder} is there already")
-    part = folder.with_name(f"{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    part = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
     try:
         entries = Spill(part / "records", bucket_bytes)
         gathered = gather(recipe, kafka, entries, watch)

@@ -4,6 +4,7 @@ Invariant: the folder appears whole or not at all, and the same dataset gives th
 """
 
 import shutil
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -49,8 +50,7 @@ def export(
         "huggingface": hugging_face,
         "verl": lambda folder, split, rows: verl(folder, split, rows, manifest.recipe.name),
     }
-    part = folder.with_name(f"{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    part = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
     part.mkdir(parents=True)
     try:
         written, done = dict[str, int](), 0
