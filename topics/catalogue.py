@@ -1,7 +1,8 @@
 """Every topic of ClawStream.
 
 Invariant: one writer each; what must be joined (steps with feedback, trajectories with samples) has the same key and,
-being ``scaled`` alike, the same partition.
+being ``scaled`` alike, the same partition. Under another prefix the same topics are another pipeline's; those that a
+replay derives from history have that replay as their one writer.
 """
 
 from typing import Any

@@ -4,7 +4,6 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from datasets import Dataset, load_dataset
 
 from clawstream.dataset.errors import DatasetError
 from clawstream.dataset.exports import export
@@ -26,6 +25,8 @@ def dataset(tmp_path: Path) -> Path:
 
 
 def test_hugging_face_loads_it(dataset: Path, tmp_path: Path) -> None:
+    from datasets import load_dataset  # here, since it takes seconds
+
     assert sum(export(dataset, "huggingface", tmp_path / "hf", quiet).values()) == 2
     loaded: Any = load_dataset(str(tmp_path / "hf"), cache_dir=str(tmp_path / "cache"))
     rows = {row["trajectory_id"]: row for split in loaded.values() for row in split}
@@ -36,6 +37,8 @@ def test_hugging_face_loads_it(dataset: Path, tmp_path: Path) -> None:
 
 
 def test_hugging_face_loads_the_files_as_they_are_built(dataset: Path, tmp_path: Path) -> None:
+    from datasets import Dataset
+
     files = [str(path) for path in sorted((dataset / "data").iterdir())]
     loaded: Any = Dataset.from_parquet(files, cache_dir=str(tmp_path / "cache"))
     assert sorted(loaded["trajectory_id"]) == ["a", "b"]
