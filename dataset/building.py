@@ -69,28 +69,34 @@ def _lay_out(recipe: Recipe, entries: Spill, rows: Spill, left_out: Counter[str]
                 elif failed := next((each for each in conditions if not each.holds(row)), None):
                     left_out[str(failed)] += 1
                 else:
-                    rows.add(f"{row.tenant}\0{row.group_id}".encode(), msgspec.msgpack.encode(row))
+                    rows.add(msgspec.msgpack.encode(row), *_place(row))
         done += len(packed)
         watch("laying out trajectories", done, total)
 
 
+def _place(row: Row) -> tuple[bytes, bytes]:
+    """What decides where a row stands: rows of a group stand together, and in it those of a trajectory."""
+    return f"{row.tenant}\0{row.group_id}".encode(), row.trajectory_id.encode()
+
+
 def _write(recipe: Recipe, rows: Spill, files: Files, left_out: Counter[str], watch: Watch) -> int:
     """Rows become files; how many groups they are of."""
-    seen, groups, done, total = set[bytes](), 0, 0, rows.item_count
+    seen, groups, last, done, total = set[bytes](), 0, b"", 0, rows.item_count
     for packed in rows.groups():
         members = [msgspec.msgpack.decode(item, type=Row) for item in packed]
         kept = list(_distinct(sorted(members, key=_order), recipe, seen))
         left_out.update({"duplicate": len(members) - len(kept)} if len(kept) < len(members) else {})
         for row in kept:
             files.add(split_of(row.tenant, row.group_id, recipe.splits, recipe.seed), row)
-        groups += bool(kept)
+            group = _place(row)[0]
+            groups, last = groups + (group != last), group
         done += len(packed)
         watch("writing", done, total)
     return groups
 
 
-def _order(row: Row) -> tuple[str, str, int]:
-    return row.trajectory_id, row.sample_id or "", row.sequence
+def _order(row: Row) -> tuple[str, int]:
+    return row.sample_id or "", row.sequence
 
 
 def _distinct(rows: list[Row], recipe: Recipe, seen: set[bytes]) -> Iterator[Row]:

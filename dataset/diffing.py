@@ -58,7 +58,7 @@ def _of_rows(before: Path, after: Path) -> Iterator[tuple[str, str]]:
                 for row in read_rows(dataset / file.path):
                     digest = hashlib.sha256(msgspec.msgpack.encode(row)).digest()
                     seen = _Seen(side, file.split, row.row_id, row.trajectory_id, digest)
-                    rows.add(row.row_id.encode(), msgspec.msgpack.encode(seen))
+                    rows.add(msgspec.msgpack.encode(seen), row.row_id.encode())
         for group in rows.groups():
             both = [msgspec.msgpack.decode(item, type=_Seen) for item in group]
             yield _kind(both), both[0].trajectory_id

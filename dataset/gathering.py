@@ -62,7 +62,7 @@ def _take(topic: str, placed: Placed, gathered: Gathered, into: Spill) -> None:
         return
     gathered.schema_ids.setdefault(topic, set()).add(int.from_bytes(placed.value[1:_HEADER_BYTES]))
     entry = Entry(topic=topic, partition=placed.partition, offset=placed.offset, value=placed.value)
-    into.add(key, msgspec.msgpack.encode(entry))
+    into.add(msgspec.msgpack.encode(entry), key)
 
 
 def _trajectory(topic: str, key: bytes | None, value: bytes, gathered: Gathered) -> bytes:

@@ -1,10 +1,10 @@
 """Items grouped by key in bounded memory: they go to files by their key's digest, and come back key by key.
 
-Invariant: groups come in the order of their keys' digests, whatever the number and order of items; so does the order
-within a group, which is that of :meth:`Spill.add`. One bucket of at most ``bucket_bytes``, or one key's items where
-those are more, is in memory at a time::
+Invariant: groups come in the order of their keys' digests, whatever the number and order of items; within a group the
+order is that of :meth:`Spill.add`. A key of two parts is ordered by the first, then by the second. One bucket of at
+most ``bucket_bytes``, or one key's items where those are more, is in memory at a time::
 
-    add(b"t1", …) add(b"t2", …) add(b"t1", …)       00.bucket … ff.bucket, by the first byte of the digest
+    add(…, b"t1") add(…, b"t2") add(…, b"t1")       00.bucket … ff.bucket, by the first byte of the digest
     groups()                                        [t2's one], [t1's two]; too large a bucket is split by the next byte
 """
 
@@ -30,9 +30,10 @@ class Spill:
         self._files: dict[int, BinaryIO] = {}
         self.item_count = 0
 
-    def add(self, key: bytes, item: bytes) -> None:
-        """Put ``item`` to those of ``key``."""
-        self._put(hashlib.sha256(key).digest()[:_DIGEST_BYTES], item)
+    def add(self, item: bytes, *key: bytes) -> None:
+        """Put ``item`` to those of ``key``, one part or two."""
+        size = _DIGEST_BYTES // len(key)
+        self._put(b"".join(hashlib.sha256(part).digest()[:size] for part in key), item)
 
     def groups(self) -> Iterator[list[bytes]]:
         """The items of each key, once; the files are gone then."""

@@ -86,7 +86,7 @@ class History:
                         continue
                     if not selection.trajectories or record.key.decode(errors="replace") in selection.trajectories:
                         entry = _Entry(topic is STEPS, record.partition, record.offset, record.value)
-                        into.add(record.key, msgspec.msgpack.encode(entry))
+                        into.add(msgspec.msgpack.encode(entry), record.key)
                 done += len(records)
                 watch("reading", min(done, total), total)
         finally:
@@ -98,7 +98,7 @@ class History:
         first = steps[0] if steps else trajectory[0].event
         for placed in trajectory:
             entry = _Entry(isinstance(placed.event, Step), placed.partition, placed.offset, encode(placed.event))
-            self._groups.add(f"{first.tenant}\0{first.group_id}".encode(), msgspec.msgpack.encode(entry))
+            self._groups.add(msgspec.msgpack.encode(entry), f"{first.tenant}\0{first.group_id}".encode())
 
 
 def _trajectories(packed: list[bytes]) -> Iterator[list[Placed]]:

@@ -9,7 +9,9 @@ on where it was: what it had not marked as done is written again with the same i
 
 import asyncio
 import itertools
+import logging
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -36,6 +38,8 @@ from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import NEXT_STATES, REJECTED, REWARDS, SAMPLES, TRAJECTORIES
 
 _AT_ONCE = 16  # groups
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +118,8 @@ class _Topics:
     """Everything that the processors put out, into side topics."""
 
     def __init__(self, stack: ExitStack, kafka: KafkaSettings) -> None:
-        self._producer = Producer(kafka, "replay")
+        self._kafka, self._producer, self._sent = kafka, Producer(kafka, "replay"), Counter[str]()
+        stack.callback(self._tell)
         stack.callback(self._producer.close)
 
     def take(self, outcomes: list[Outcome]) -> None:
@@ -123,7 +128,11 @@ class _Topics:
             for topic, records in _by_topic(outcome):
                 for record in records:
                     batch.send(topic, record)
+                self._sent[self._kafka.name(topic.name)] += len(records)
         batch.sent().result()
+
+    def _tell(self) -> None:
+        _log.info("written: %s", ", ".join(f"{count} to {name}" for name, count in self._sent.items()) or "nothing new")
 
 
 def _by_topic(outcome: Outcome) -> list[tuple[Any, list[Any]]]:

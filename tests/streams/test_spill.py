@@ -1,4 +1,5 @@
 import hashlib
+from itertools import pairwise
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -17,8 +18,17 @@ def test_each_key_comes_once_with_all_of_its_items_in_order(
     folder = Path(tmp_path_factory.mktemp("spill")) / "items"  # type: ignore[attr-defined]
     spill = Spill(folder, bucket_bytes)
     for key, item in items:
-        spill.add(key, item)
+        spill.add(item, key)
     keys = sorted({key for key, _ in items}, key=lambda key: hashlib.sha256(key).digest())
     assert list(spill.groups()) == [[item for other, item in items if other == key] for key in keys]
     assert spill.item_count == len(items)
     assert not folder.exists()
+
+
+def test_a_key_of_two_parts_is_ordered_by_the_first_then_by_the_second(tmp_path: Path) -> None:
+    spill = Spill(tmp_path / "items", bucket_bytes=1)
+    for number in range(60):
+        spill.add(bytes([number % 5]), bytes([number % 5]), bytes([number]))
+    firsts = [group[0] for group in spill.groups()]
+    assert len(firsts) == 60
+    assert sum(one != other for one, other in pairwise(firsts)) == 4

@@ -9,7 +9,7 @@ import pytest
 from clawstream.processors.assembly import Event
 from clawstream.processors.replay.running import Replay, run
 from clawstream.processors.replay.selection import Selection
-from clawstream.processors.replay.side import ReplayError
+from clawstream.processors.replay.side import ReplayError, Side
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.processors.testing import conversation, recorded
 from clawstream.schemas import Step, encode
@@ -18,7 +18,7 @@ from clawstream.streams.lag import LagReader
 from clawstream.streams.producer import Producer
 from clawstream.streams.query import condition
 from clawstream.streams.settings import KafkaSettings
-from clawstream.topics import CATALOGUE, FEEDBACK, REJECTED, REWARDS, SAMPLES, STEPS
+from clawstream.topics import CATALOGUE, FEEDBACK, NEXT_STATES, REJECTED, REWARDS, SAMPLES, STEPS
 
 pytestmark = pytest.mark.kafka
 
@@ -90,3 +90,18 @@ def test_history_judged_again_is_a_derived_topic(kafka: KafkaSettings, tmp_path:
     assert LagReader(kafka).lag("replay-once", STEPS) == 0
     with pytest.raises(ReplayError, match="hold what another replay, or somebody else, has written"):
         run(judge(tmp_path, factor=2), kafka, Replay(into="once"))
+
+
+def test_what_was_sent_and_not_marked_comes_again_as_it_was(
+    kafka: KafkaSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    produce(kafka, [event for name in ("a", "bb") for event in conversation(("hi", name), trajectory=name, reward=1.0)])
+    settings, replay = judge(tmp_path), Replay(into="twice")
+    with monkeypatch.context() as patch:
+        patch.setattr(Side, "reached", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run(settings, kafka, replay)
+    assert run(settings, kafka, replay) == 0
+    for topic, count in ((SAMPLES, 2), (REWARDS, 4), (NEXT_STATES, 0)):
+        written = [encode(record) for record in read_all(side(kafka, "twice"), topic)]
+        assert (len(written), len(set(written))) == (2 * count, count)
