@@ -23,7 +23,7 @@ def dataset() -> None:
 
 def _asking(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say what is asked of a row."""
-    for option in (
+    options = (
         click.option("--where", multiple=True, metavar="CONDITION", help="Only rows that fulfil it, as reward>=0.5."),
         click.option("--channel", default=None, metavar="A,B", help="Only these channels."),
         click.option("--tenant", default=None, metavar="A,B", help="Only these tenants."),
@@ -36,7 +36,8 @@ def _asking(command: Callable[..., Any]) -> Callable[..., Any]:
             "--since", default=None, type=click.DateTime(), help="Only what ended at this time (UTC) or later."
         ),
         click.option("--until", default=None, type=click.DateTime(), help="Only what ended before this time (UTC)."),
-    ):
+    )
+    for option in reversed(options):
         command = option(command)
     return command
 
@@ -67,8 +68,8 @@ def build_(context: click.Context, /, name: str, like: Path | None, output: Path
     from clawstream.streams.progress import shown
 
     settings, kafka = load(DatasetSettings), load(KafkaSettings, context.obj)
-    wait_for_kafka(kafka, timeout_seconds=10)
     folder = output or next_version(Path(settings.folder), name)
+    wait_for_kafka(kafka, timeout_seconds=10)
     recipe = (
         _again(like, asked["forget"], _given(context)) if like else _recipe(name, Path(settings.folder), kafka, asked)
     )

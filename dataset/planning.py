@@ -28,8 +28,6 @@ def planned(recipe: Recipe, kafka: KafkaSettings, judged_prefix: str | None, off
     ``judged_prefix``: of the topics that samples and rewards come from, where they were made again by a replay.
     ``offsets``: ranges such as ``steps[0]@10-200``, which count in place of all that the topic holds.
     """
-    if not _NAME.fullmatch(recipe.name):
-        raise DatasetError(f"{recipe.name!r} is no name of a dataset: letters, digits, dots and dashes")
     for text in recipe.where:
         checked(text)
     narrowed = [_range(text) for text in offsets]
@@ -53,7 +51,9 @@ def planned(recipe: Recipe, kafka: KafkaSettings, judged_prefix: str | None, off
 
 
 def next_version(root: Path, name: str) -> Path:
-    """The folder of the next version of ``name``."""
+    """The folder of the next version of ``name``. Raises ``DatasetError`` for what is no name."""
+    if not _NAME.fullmatch(name):
+        raise DatasetError(f"{name!r} is no name of a dataset: letters, digits, dots and dashes")
     return root / name / f"v{1 + max((_number(folder) for folder in versions(root, name)), default=0)}"
 
 

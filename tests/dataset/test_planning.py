@@ -24,7 +24,7 @@ def test_versions_are_counted_and_know_their_parents(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", "../up", ".hidden", "a/b"])
 def test_names_that_are_no_folders_are_refused(name: str) -> None:
     with pytest.raises(DatasetError, match="is no name of a dataset"):
-        planned(Recipe(name=name), KafkaSettings(), None, [])
+        next_version(Path(), name)
 
 
 def test_what_is_no_condition_and_no_range_is_said() -> None:

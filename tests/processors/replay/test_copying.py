@@ -4,6 +4,7 @@ import pytest
 
 from clawstream.processors.replay.copying import Copy, run, with_version
 from clawstream.processors.replay.selection import Selection
+from clawstream.processors.replay.side import Side
 from clawstream.schemas import Sample
 from clawstream.streams.consumer import read_all
 from clawstream.streams.producer import Producer
@@ -48,3 +49,29 @@ def test_records_are_copied_once_and_as_they_are(kafka: KafkaSettings) -> None:
     assert [sample.reward for sample in copied("some", selection=Selection(where=where))] == [5, 6, 7, 8, 10]
     (relabelled,) = copied("one", selection=Selection(trajectories=frozenset({"t3"})), as_version=4)
     assert relabelled == with_version(samples[3], 4)
+
+
+@pytest.mark.kafka
+def test_a_copy_that_broke_off_goes_on(kafka: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent, reached, calls = [a_sample(reward=float(n)) for n in range(80)], Side.reached_offsets, []
+    producer = Producer(kafka, "test")
+    for sample in sent:
+        producer.send(SAMPLES, sample)
+    producer.close()
+
+    def breaks(*arguments: Any) -> None:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        reached(*arguments)
+
+    copy, derived = Copy(topic=SAMPLES, into="broken"), kafka.model_copy(update={"topic_prefix": kafka.name("broken-")})
+    with monkeypatch.context() as patch:
+        patch.setattr(Side, "reached_offsets", breaks)
+        with pytest.raises(KeyboardInterrupt):
+            run(kafka, copy)
+    assert 0 < len(read_all(derived, SAMPLES)) < len(sent)
+    assert run(kafka, copy) == 0
+    found = read_all(derived, SAMPLES)
+    assert len(sent) < len(found) < 2 * len(sent)
+    assert {sample.sample_id: sample for sample in found} == {sample.sample_id: sample for sample in sent}
