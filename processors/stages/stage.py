@@ -67,6 +67,9 @@ class Stage(ABC, Generic[S, R]):
             state, settled_ms = self.kept.open_state(key), settled(owner_of(key))
             if state is None or settled_ms is None:
                 continue
+            if state.closed_ms is None and not self._is_whole(key, state):
+                self.kept.agenda.look_at(key, now_ms)
+                continue
             if state.closed_ms is None:
                 state = self._looked_at(key, state, now_ms, settled_ms)
             if state.closed_ms is None and (closed_by := self.closing_reason(state, now_ms, settled_ms)):
@@ -76,6 +79,10 @@ class Stage(ABC, Generic[S, R]):
                 self._ripe[key] = None
             else:
                 self.kept.agenda.look_at(key, self.look_again_ms(state, now_ms, settled_ms))
+
+    def _is_whole(self, key: bytes, state: S) -> bool:
+        """Are the bytes of its records here? A crash between two tables leaves them out; they are read again."""
+        return all(self.kept.has_payload(key, name) for name in state.names)
 
     def _looked_at(self, _key: bytes, state: S, _now_ms: int, _settled_ms: int) -> S:
         """What else is to be decided of an open state."""

@@ -53,6 +53,19 @@ def test_a_crash_between_a_state_and_its_bytes_loses_no_step() -> None:
     assert worker.ends() == Counter(["s1"])
 
 
+def test_a_crash_between_a_group_and_the_bytes_of_its_members_loses_none() -> None:
+    worker, members = Worker(), [_closed("a"), _closed("b")]
+    for member in members:
+        worker.take(member, 0).settle()
+    worker.flush()
+    worker.tables[2].acknowledge()  # the group has both, and is complete; of the bytes nothing, and kill -9 comes
+    worker.crash()
+    worker.tick(1)  # before they are read again
+    worker.taken(*members, now_ms=2)
+    worker.tick(3)
+    assert worker.ends() == Counter(["step of a", "step of b"])
+
+
 def test_a_crash_before_a_late_step_is_rejected_loses_no_step() -> None:
     worker, late = Worker(), a_step(step_id="late")
     worker.taken(a_feedback("aborted"))
