@@ -27,7 +27,7 @@ def test_retention_is_what_kafka_is_told() -> None:
 
 def test_only_its_writer_sends_to_a_topic() -> None:
     senders: dict[str, set[str]] = {}
-    for app in ("gateway", "processors", "trainer", "rollout", "dataset", "streams", "up", "demo", "cli"):
+    for app in ("gateway", "processors", "trainer", "rollout", "console", "dataset", "streams", "up", "demo", "cli"):
         for path in (ROOT / app).rglob("*.py"):
             for topic in _sent(ast.parse(path.read_text())):
                 senders.setdefault(topic, set()).add(app)
