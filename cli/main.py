@@ -12,6 +12,7 @@ import click
 
 from clawstream.agents.errors import AgentError
 from clawstream.cli.agents import agents
+from clawstream.cli.console import console
 from clawstream.cli.dataset import dataset
 from clawstream.cli.dead import dead
 from clawstream.cli.key import key
@@ -75,6 +76,7 @@ def _command(name: str, model: type[Section], module: str, summary: str) -> clic
 
 for _entry in _COMMANDS:
     cli.add_command(_command(*_entry))
+cli.add_command(console)
 cli.add_command(key)
 cli.add_command(lag)
 cli.add_command(tail)

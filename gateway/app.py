@@ -17,6 +17,7 @@ from clawstream.gateway.routes.calls import answering
 from clawstream.gateway.routes.compute_reward import compute_reward
 from clawstream.gateway.routes.count_tokens import count_tokens
 from clawstream.gateway.routes.curation import curate
+from clawstream.gateway.routes.identity import tenant
 from clawstream.gateway.routes.statements import feedback
 from clawstream.gateway.routes.submit import submit_steps
 
@@ -38,6 +39,7 @@ def make_app(gateway: Gateway) -> web.Application:
         web.get("/health", status.health),
         web.get("/ready", status.ready),
         web.get("/metrics", status.metrics),
+        web.get("/v1/tenant", tenant),
         web.post("/init_trajectory", lifecycle.init_trajectory),
         web.post("/complete_trajectory/{trajectory}", lifecycle.complete_trajectory),
         web.post("/generate", answering(GenerateExchange)),

@@ -4,7 +4,7 @@ Invariant: every question names the tenant that asks, and nothing of another one
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,6 +126,12 @@ class Reading:
             "SELECT value FROM records WHERE topic = ? ORDER BY at_ms DESC LIMIT ?", (UPDATES.name, _MOST_UPDATES)
         )
         return [decode(row["value"], UpdateReport) for row in reversed(rows)]
+
+    def updates_named(self, update_ids: Iterable[str]) -> list[UpdateReport]:
+        """Those of ``update_ids`` that are known."""
+        asked = "SELECT value FROM records WHERE topic = ? AND record_id = ?"
+        rows = [row for update_id in update_ids for row in self._all(asked, (UPDATES.name, update_id))]
+        return [decode(row["value"], UpdateReport) for row in rows]
 
     def samples(self, sample_ids: Sequence[str]) -> list[Sample]:
         """Those of ``sample_ids`` that are the tenant's."""

@@ -12,6 +12,7 @@ from clawstream.streams.settings import KafkaSettings
 COMMANDS = {
     "agents",
     "broker",
+    "console",
     "dataset",
     "dead",
     "demo",
@@ -49,7 +50,7 @@ def test_a_new_key_comes_with_its_entry_for_the_keys_file() -> None:
 
 
 def test_help_imports_no_heavy_library() -> None:
-    heavy = ("torch", "faust", "vllm", "aiohttp", "httpx", "pyarrow")
+    heavy = ("torch", "faust", "vllm", "aiohttp", "httpx", "pyarrow", "nicegui", "fastapi", "tokenizers")
     source = f"import sys, clawstream.cli.main; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", source], text=True).strip() == "[]"
 

@@ -1,0 +1,141 @@
+"""The web site: pages, the routes that are no pages, and what stands around all of them.
+
+Invariant: no page and no route but the log-in shows anything without a session, and a session is a tenant's.
+"""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import msgspec
+from fastapi import FastAPI
+from nicegui import ui
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from clawstream.console.access.browsers import Guard
+from clawstream.console.access.sessions import COOKIE, Session
+from clawstream.console.context import Console
+from clawstream.console.gateway import GatewayError, KeyRefusedError
+from clawstream.console.index.filters import Filter
+from clawstream.console.pages import addresses
+from clawstream.console.pages.frame import frame
+from clawstream.console.pages.login import login
+from clawstream.console.pages.trajectories import Trajectories
+from clawstream.console.pages.trajectory import TrajectoryPage
+from clawstream.streams.printing import plain
+
+_ASSETS = Path(__file__).parent / "assets"
+_MOST_FORM_BYTES = 10_000
+_SEE_OTHER = 303
+_PAGE_SECONDS = 20.0
+
+Show = Callable[[Session, Request], Awaitable[None]]
+
+
+def site(console: Console) -> ASGIApp:
+    """The application. Once in a process: NiceGUI keeps its pages in one place."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.mount("/assets", StaticFiles(directory=_ASSETS))
+    app.add_route("/session", _begins(console), methods=["POST"])
+    app.add_route("/session/end", _ends(console), methods=["POST"])
+    app.add_route("/raw", _raw(console), methods=["GET"])
+    _pages(console)
+    ui.run_with(
+        app,
+        title="ClawStream",
+        dark=None,
+        language="en-US",
+        tailwind=False,
+        gzip_middleware_factory=None,
+        show_welcome_message=False,
+        reconnect_timeout=10.0,
+        favicon=_ASSETS / "favicon.svg",
+    )
+    names = [name.strip() for name in console.settings.hosts.split(",") if name.strip()]
+    return Guard(app, [console.settings.host, *names])
+
+
+def _pages(console: Console) -> None:
+    @ui.page("/login", title="Log in – ClawStream")
+    async def _(request: Request) -> Response | None:
+        after, problem = (
+            addresses.inside(request.query_params.get("next", "/")),
+            request.query_params.get("problem", ""),
+        )
+        if not problem:
+            try:
+                return _logged_in(await console.sessions.begin(""), after)
+            except KeyRefusedError:
+                pass
+            except GatewayError as error:
+                problem = str(error)
+        login(console, after, problem)
+        return None
+
+    def page(path: str, title: str, show: Show) -> None:
+        @ui.page(path, title=f"{title} – ClawStream", response_timeout=_PAGE_SECONDS)
+        async def _(request: Request) -> Response | None:
+            session = await console.sessions.of(request.cookies.get(COOKIE))
+            if session is None:
+                here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+                return RedirectResponse(addresses.login(here), _SEE_OTHER)
+            with frame(console, session, path):
+                await show(session, request)
+            return None
+
+    async def trajectories(session: Session, request: Request) -> None:
+        await Trajectories(console, session, Filter.read(request.query_params)).show()
+
+    async def trajectory(session: Session, request: Request) -> None:
+        asked = request.query_params
+        await TrajectoryPage(console, session, asked.get("id", ""), asked.get("step", ""), asked.get("tab", "")).show()
+
+    page("/trajectories", "Trajectories", trajectories)
+    page("/trajectory", "Trajectory", trajectory)
+
+
+def _begins(console: Console) -> Callable[[Request], Awaitable[Response]]:
+    async def begin(request: Request) -> Response:
+        body = await request.body()
+        form = parse_qs(body[:_MOST_FORM_BYTES].decode(errors="replace"))
+        key, after = form.get("key", [""])[0].strip(), addresses.inside(form.get("next", ["/"])[0])
+        try:
+            return _logged_in(await console.sessions.begin(key), after)
+        except GatewayError as error:
+            return RedirectResponse(f"{addresses.login(after)}&{addresses.problem(str(error))}", _SEE_OTHER)
+
+    return begin
+
+
+def _ends(console: Console) -> Callable[[Request], Awaitable[Response]]:
+    async def end(request: Request) -> Response:
+        console.sessions.end(request.cookies.get(COOKIE, ""))
+        answer = RedirectResponse("/login", _SEE_OTHER)
+        answer.delete_cookie(COOKIE)
+        return answer
+
+    return end
+
+
+def _raw(console: Console) -> Callable[[Request], Awaitable[Response]]:
+    async def raw(request: Request) -> Response:
+        session = await console.sessions.of(request.cookies.get(COOKIE))
+        if session is None:
+            return RedirectResponse(addresses.login("/"), _SEE_OTHER)
+        asked = request.query_params
+        kept = console.reading(session).record(asked.get("topic", ""), asked.get("id", ""))
+        if kept is None:
+            return Response("there is no such record\n", 404, media_type="text/plain")
+        where = {"topic": kept.topic, "partition": kept.partition, "offset": kept.offset, "record": plain(kept.record)}
+        return Response(msgspec.json.format(msgspec.json.encode(where)), media_type="application/json")
+
+    return raw
+
+
+def _logged_in(cookie: str, after: str) -> Response:
+    answer = RedirectResponse(after, _SEE_OTHER)
+    answer.set_cookie(COOKIE, cookie, httponly=True, samesite="lax")
+    return answer
