@@ -7,7 +7,7 @@ VENV := .venv
 JOBS ?= 2
 RUN := $(VENV)/bin/python -m
 READY := $(VENV)/ready
-EXTRAS := agents dataset gateway processors trainer rollout demo gpu dev
+EXTRAS := agents console dataset gateway processors trainer rollout demo gpu dev
 
 help:  ## show what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -15,7 +15,7 @@ help:  ## show what there is
 demo: $(READY)  ## watch a policy learn through the whole loop (KEEP=1 leaves it running)
 	$(VENV)/bin/clawstream demo $(if $(KEEP),--keep)
 
-test: lint  ## lint, types, import contracts and every test, in JOBS=2 processes
+test: lint chromium  ## lint, types, import contracts and every test, in JOBS=2 processes
 	$(RUN) pytest --numprocesses=$(JOBS) --dist=loadfile $(ARGS)
 
 lint: $(READY)  ## ruff, mypy strict, import-linter
@@ -52,4 +52,13 @@ $(READY): $(VENV)/bin/uv requirements/dev.txt pyproject.toml
 	$(VENV)/bin/python -m clawstream.streams.broker; \
 	echo $$(( $$(date +%s) - started )) > $(READY)
 
-.PHONY: help demo test lint bench format lock clean
+# Debian's: the tests drive it, and never download a browser of their own.
+chromium:
+	@command -v chromium > /dev/null || { \
+	  root=$$([ $$(id -u) = 0 ] || echo sudo -n); \
+	  command -v apt-get > /dev/null && $$root true 2> /dev/null || { \
+	    echo "The tests of the console need chromium on the PATH: install it, on Debian with apt-get install chromium"; exit 1; }; \
+	  echo "Installing Debian's chromium, for the tests of the console"; \
+	  $$root apt-get update -qq; $$root apt-get install -qq -y chromium > /dev/null; }
+
+.PHONY: chromium help demo test lint bench format lock clean

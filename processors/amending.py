@@ -6,7 +6,8 @@ its mind. An amendment names the trajectory by its steps, so it reaches the memb
 
 from msgspec.structs import replace
 
-from clawstream.processors.assembly import TrajectoryState, reward_in
+from clawstream.processors.assembly import TrajectoryState
+from clawstream.processors.joins.stated import reward_in
 from clawstream.processors.output import Output
 from clawstream.schemas import Feedback, Reward, Trajectory
 from clawstream.schemas.reading.curation import excluded, read_curation

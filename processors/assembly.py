@@ -15,11 +15,11 @@ from datetime import datetime
 
 import msgspec
 
-from clawstream.processors.joins.combining import is_number
 from clawstream.processors.joins.next_states import observation, reply
+from clawstream.processors.joins.stated import reward_in
 from clawstream.processors.output import Output, rejection
 from clawstream.processors.tables import State
-from clawstream.schemas import Feedback, Reward, Step, Vote, derived_id
+from clawstream.schemas import Feedback, Reward, Step, Vote
 from clawstream.schemas.reading.curation import Curation, read_curation
 from clawstream.topics import NEXT_STATES, REWARDS
 
@@ -156,7 +156,7 @@ def on_feedback(state: TrajectoryState | None, feedback: Feedback, now_ms: int) 
     if feedback.feedback_id in state.feedback_ids:
         return state, []
     state = msgspec.structs.replace(state, feedback_ids=(*state.feedback_ids, feedback.feedback_id))
-    reward = reward_in(feedback) if feedback.kind in ("rewarded", "completed") else None
+    reward = reward_in(feedback)
     outputs = [Output(REWARDS, reward)] if reward is not None else []
     seen = observation(feedback, feedback.step_id) if feedback.kind == "observed" and feedback.step_id else None
     if seen is not None:
@@ -219,19 +219,3 @@ def _last_before(state: TrajectoryState, moment: datetime) -> str | None:
     answered = zip(state.step_ids, state.finished_at, strict=True)
     before = [(at, step_id) for step_id, at in answered if at <= moment and step_id not in state.side_ids]
     return max(before)[1] if before else None
-
-
-def reward_in(feedback: Feedback) -> Reward | None:
-    """The reward in ``feedback``; what is not a number is none."""
-    if feedback.reward is None or not is_number(feedback.reward):
-        return None
-    return Reward(
-        reward_id=derived_id("reward", feedback.feedback_id),
-        trajectory_id=feedback.trajectory_id,
-        step_id=feedback.step_id,
-        tenant=feedback.tenant,
-        value=feedback.reward,
-        source=feedback.source,
-        kind="outcome" if feedback.step_id is None else "process",
-        at=feedback.at,
-    )

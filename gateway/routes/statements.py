@@ -35,6 +35,7 @@ class Curation(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_
     reward_status: str | None = None
     tags: list[str] | None = None
     note: str | None = None
+    hint: str | None = None  # of a step: what would have helped before its answer
     step_index: StepIndex | None = None  # of a step in the log's order, from 0
 
 
@@ -157,4 +158,6 @@ def _check_curation(detail: dict[str, Any], at: str) -> None:
     except msgspec.ValidationError as error:
         raise invalid(f"{at}: {error}", at) from error
     if all(getattr(found, field) is None for field in Curation.__struct_fields__ if field != "step_index"):
-        raise invalid(f"{at}: a curated statement says one of quality, trainable, reward_status, tags and note", at)
+        raise invalid(
+            f"{at}: a curated statement says one of quality, trainable, reward_status, tags, note and hint", at
+        )

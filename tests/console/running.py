@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,7 +16,6 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 from clawstream.streams.settings import KafkaSettings
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
-CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -61,7 +61,7 @@ def process(kafka: KafkaSettings, *arguments: str) -> Iterator[str]:
 def chromium() -> Iterator[Browser]:
     """A browser."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         yield browser
         browser.close()
 
