@@ -6,7 +6,9 @@ showing what is old as if it were new.
 
 import asyncio
 import logging
+import socket
 import threading
+from collections.abc import Callable
 
 import uvicorn
 from rich.progress import Progress as Bar
@@ -16,6 +18,7 @@ from clawstream.console.context import Console
 from clawstream.console.gateway import Gateway
 from clawstream.console.index.filling import Filler, Progress, fill
 from clawstream.console.index.store import Index
+from clawstream.console.pulse import Pulse
 from clawstream.console.settings import ConsoleSettings
 from clawstream.console.site import site
 from clawstream.console.stories.decoding import Decoder
@@ -37,7 +40,13 @@ def run(settings: ConsoleSettings, kafka: KafkaSettings, *, rebuild: bool = Fals
         _rebuild(filler)
     gateway = Gateway(settings.gateway_url)
     console = Console(
-        settings=settings, kafka=kafka, index=index, gateway=gateway, sessions=Sessions(gateway), decoder=decoder
+        settings=settings,
+        kafka=kafka,
+        index=index,
+        gateway=gateway,
+        sessions=Sessions(gateway),
+        decoder=decoder,
+        pulse=Pulse(kafka),
     )
     return asyncio.run(_serve(console, filler))
 
@@ -45,33 +54,56 @@ def run(settings: ConsoleSettings, kafka: KafkaSettings, *, rebuild: bool = Fals
 async def _serve(console: Console, filler: Filler) -> int:
     host, port = console.settings.host, console.settings.port or free_port()
     config = uvicorn.Config(site(console), host=host, port=port, log_config=None, access_log=False, lifespan="on")
-    server, stopped, failures = uvicorn.Server(config), threading.Event(), list[BaseException]()
+    server, stopped, failures = _Server(config), threading.Event(), list[BaseException]()
 
     def tell(progress: Progress) -> None:
         console.progress = progress
 
     def keep_filling() -> None:
-        try:
-            fill(filler, tell, stopped.is_set)
-            while not stopped.is_set():
-                filler.step()
-        except BaseException as error:  # the thread's edge: the process ends with it
-            _log.exception("the index cannot be filled any more")
-            failures.append(error)
-            server.should_exit = True
+        fill(filler, tell, stopped.is_set)
+        console.progress = Progress(0, 0)
+        while not stopped.is_set():
+            filler.step()
 
-    thread = threading.Thread(target=keep_filling, name="index")
-    thread.start()
+    def end_with(error: BaseException) -> None:
+        failures.append(error)
+        server.should_exit = True
+
+    threads = [
+        threading.Thread(target=_or_tell, args=(keep_filling, end_with), name="index"),
+        threading.Thread(target=_or_tell, args=(lambda: console.pulse.keep_looking(stopped), end_with), name="pulse"),
+    ]
+    for thread in threads:
+        thread.start()
     try:
-        _log.info("serving at http://%s:%d", host, port)
         await server.serve()
     finally:
         stopped.set()
-        await asyncio.to_thread(thread.join)
+        for thread in threads:
+            await asyncio.to_thread(thread.join)
         filler.close()
         console.index.close()
         await console.gateway.close()
     return 1 if failures else 0
+
+
+class _Server(uvicorn.Server):
+    """Says where it serves, once it does."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen."""
+        await super().startup(sockets)
+        if self.started:
+            _log.info("serving at http://%s:%d", self.config.host, self.config.port)
+
+
+def _or_tell(work: Callable[[], None], tell: Callable[[BaseException], None]) -> None:
+    """The edge of a thread: the process ends with what ended it."""
+    try:
+        work()
+    except BaseException as error:
+        _log.exception("this console cannot go on, and ends")
+        tell(error)
 
 
 def _rebuild(filler: Filler) -> None:

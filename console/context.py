@@ -7,6 +7,7 @@ from clawstream.console.gateway import Gateway
 from clawstream.console.index.filling import Progress
 from clawstream.console.index.reading import Reading
 from clawstream.console.index.store import Index
+from clawstream.console.pulse import Pulse
 from clawstream.console.settings import ConsoleSettings
 from clawstream.console.stories.decoding import Decoder
 from clawstream.streams.settings import KafkaSettings
@@ -22,6 +23,7 @@ class Console:
     gateway: Gateway
     sessions: Sessions
     decoder: Decoder
+    pulse: Pulse
     progress: Progress = field(default_factory=lambda: Progress(0, 0))
 
     def reading(self, session: Session) -> Reading:

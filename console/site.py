@@ -16,23 +16,16 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from clawstream.console.access.browsers import Guard
-from clawstream.console.access.sessions import COOKIE, Session
+from clawstream.console.access.sessions import COOKIE
 from clawstream.console.context import Console
-from clawstream.console.gateway import GatewayError, KeyRefusedError
-from clawstream.console.index.filters import Filter
+from clawstream.console.gateway import GatewayError
 from clawstream.console.pages import addresses
-from clawstream.console.pages.frame import frame
-from clawstream.console.pages.login import login
-from clawstream.console.pages.trajectories import Trajectories
-from clawstream.console.pages.trajectory import TrajectoryPage
+from clawstream.console.pages.routes import logged_in, register
 from clawstream.streams.printing import plain
 
 _ASSETS = Path(__file__).parent / "assets"
 _MOST_FORM_BYTES = 10_000
 _SEE_OTHER = 303
-_PAGE_SECONDS = 20.0
-
-Show = Callable[[Session, Request], Awaitable[None]]
 
 
 def site(console: Console) -> ASGIApp:
@@ -42,7 +35,7 @@ def site(console: Console) -> ASGIApp:
     app.add_route("/session", _begins(console), methods=["POST"])
     app.add_route("/session/end", _ends(console), methods=["POST"])
     app.add_route("/raw", _raw(console), methods=["GET"])
-    _pages(console)
+    register(console)
     ui.run_with(
         app,
         title="ClawStream",
@@ -58,52 +51,13 @@ def site(console: Console) -> ASGIApp:
     return Guard(app, [console.settings.host, *names])
 
 
-def _pages(console: Console) -> None:
-    @ui.page("/login", title="Log in – ClawStream")
-    async def _(request: Request) -> Response | None:
-        after, problem = (
-            addresses.inside(request.query_params.get("next", "/")),
-            request.query_params.get("problem", ""),
-        )
-        if not problem:
-            try:
-                return _logged_in(await console.sessions.begin(""), after)
-            except KeyRefusedError:
-                pass
-            except GatewayError as error:
-                problem = str(error)
-        login(console, after, problem)
-        return None
-
-    def page(path: str, title: str, show: Show) -> None:
-        @ui.page(path, title=f"{title} – ClawStream", response_timeout=_PAGE_SECONDS)
-        async def _(request: Request) -> Response | None:
-            session = await console.sessions.of(request.cookies.get(COOKIE))
-            if session is None:
-                here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-                return RedirectResponse(addresses.login(here), _SEE_OTHER)
-            with frame(console, session, path):
-                await show(session, request)
-            return None
-
-    async def trajectories(session: Session, request: Request) -> None:
-        await Trajectories(console, session, Filter.read(request.query_params)).show()
-
-    async def trajectory(session: Session, request: Request) -> None:
-        asked = request.query_params
-        await TrajectoryPage(console, session, asked.get("id", ""), asked.get("step", ""), asked.get("tab", "")).show()
-
-    page("/trajectories", "Trajectories", trajectories)
-    page("/trajectory", "Trajectory", trajectory)
-
-
 def _begins(console: Console) -> Callable[[Request], Awaitable[Response]]:
     async def begin(request: Request) -> Response:
         body = await request.body()
         form = parse_qs(body[:_MOST_FORM_BYTES].decode(errors="replace"))
         key, after = form.get("key", [""])[0].strip(), addresses.inside(form.get("next", ["/"])[0])
         try:
-            return _logged_in(await console.sessions.begin(key), after)
+            return logged_in(await console.sessions.begin(key), after)
         except GatewayError as error:
             return RedirectResponse(f"{addresses.login(after)}&{addresses.problem(str(error))}", _SEE_OTHER)
 
@@ -133,9 +87,3 @@ def _raw(console: Console) -> Callable[[Request], Awaitable[Response]]:
         return Response(msgspec.json.format(msgspec.json.encode(where)), media_type="application/json")
 
     return raw
-
-
-def _logged_in(cookie: str, after: str) -> Response:
-    answer = RedirectResponse(after, _SEE_OTHER)
-    answer.set_cookie(COOKIE, cookie, httponly=True, samesite="lax")
-    return answer

@@ -66,7 +66,9 @@ def subject_bar(console: Console, session: Session, subject: Subject, *, late: b
 
 
 def _button(decision: Decision, decide: Callable[[Decision], object]) -> None:
-    ui.button(_NAMES[decision], icon=_ICONS[decision], on_click=lambda: decide(decision)).props("outline dense")
+    ui.button(_NAMES[decision], icon=_ICONS[decision], color=None, on_click=lambda: decide(decision)).props(
+        "outline dense"
+    )
 
 
 def curation_dialog(
@@ -81,13 +83,13 @@ def curation_dialog(
         ui.label(title).classes("cs-h2")
         if late:
             said = f"{late} of them are in a sample already" if count > 1 else "It is in a sample already"
-            ui.label(f"{said}: this is recorded, and changes nothing of what was put out.").classes("text-negative")
+            ui.label(f"{said}: this is recorded, and changes nothing of what was put out.").classes("cs-bad")
         reward = ui.number("Reward").props("outlined dense").classes("cs-wide") if decision == "reward" else None
         tags = ui.input("Tags, with spaces").props("outlined dense").classes("cs-wide") if decision == "tag" else None
         hint = ui.textarea("Hint").props("outlined dense").classes("cs-wide") if decision == "hint" else None
         why = ui.input("Why").props("outlined dense autofocus").classes("cs-wide")
         person = ui.input("Who are you?", value=session.person).props("outlined dense").classes("cs-wide")
-        problem = ui.label().classes("text-negative").props("role=alert")
+        problem = ui.label().classes("cs-bad").props("role=alert")
 
         async def say() -> None:
             word = Word(
@@ -112,6 +114,6 @@ def curation_dialog(
 
         with ui.element("div").classes("cs-row"):
             ui.button("Record", on_click=say)
-            ui.button("Cancel", on_click=dialog.close).props("flat")
+            ui.button("Cancel", color=None, on_click=dialog.close).props("flat")
     dialog.on("hide", dialog.delete)
     dialog.open()

@@ -36,7 +36,7 @@ def frame(console: Console, session: Session | None, place: str) -> Iterator[Non
                         link.props("aria-current=page")
             ui.space()
             _tools(session, dark)
-    with ui.element("main").classes("cs-main"):
+    with ui.element("div").classes("cs-main"):
         if session is not None:
             _progress(console)
         yield

@@ -17,5 +17,5 @@ def login(console: Console, after: str, problem: str) -> None:
             key.classes("cs-wide")
             ui.element("input").props("type=hidden name=next").props["value"] = inside(after)
             if problem:
-                ui.label(problem).classes("text-negative").props("role=alert")
+                ui.label(problem).classes("cs-bad").props("role=alert")
             ui.button("Log in").props("type=submit")

@@ -31,6 +31,7 @@ _COLUMNS: list[dict[str, Any]] = [
     {"name": "last", "label": "Last heard of (UTC)", "field": "last", "align": "left"},
 ]
 _LINK = '<q-td :props="props"><a :href="props.row.href">{{ props.value }}</a></q-td>'
+_CHOOSE = """<q-checkbox v-model="props.selected" :aria-label="'Choose ' + {whom}" dense />"""
 
 
 def row_of(listed: Listed) -> dict[str, Any]:
@@ -62,6 +63,8 @@ def table_of(found: Sequence[Listed]) -> ui.table:
     table = ui.table(columns=_COLUMNS, rows=[row_of(each) for each in found], row_key="number", selection="multiple")
     table.props("flat bordered dense wrap-cells").classes("cs-wide")
     table.add_slot("body-cell-trajectory", _LINK)
+    table.add_slot("header-selection", _CHOOSE.format(whom="'all'"))
+    table.add_slot("body-selection", _CHOOSE.format(whom="props.row.trajectory"))
     return table
 
 
@@ -81,8 +84,8 @@ class Trajectories:
         self._table = table_of(self._found)
         curation_bar(self._console, self._session, self._chosen)
         with ui.element("div").classes("cs-row"):
-            ui.button("Newest", on_click=lambda: self._to(self._wanted.but())).props("flat")
-            ui.button("Older", on_click=self._older).props("flat")
+            ui.button("Newest", color=None, on_click=lambda: self._to(self._wanted.but())).props("flat")
+            ui.button("Older", color=None, on_click=self._older).props("flat")
         self._tell()
         ui.timer(_LOOK_SECONDS, self._refresh)
 

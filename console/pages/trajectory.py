@@ -12,7 +12,8 @@ from clawstream.console.index.reading import Listed, Outcome
 from clawstream.console.index.summary import READY, STATUSES
 from clawstream.console.pages import addresses, trajectory_tabs
 from clawstream.console.pages.curation import subject_bar
-from clawstream.console.pages.frame import heading, text_in
+from clawstream.console.pages.frame import heading
+from clawstream.console.pages.parts import Cell, facts
 from clawstream.console.pages.words import at_ms, count, number, versions
 from clawstream.console.statements import Subject
 from clawstream.console.stories.story import Story, story
@@ -94,24 +95,17 @@ class TrajectoryPage:
         if listed is None:
             return
         status = listed.status if listed.status != "rejected" else f"rejected: {listed.reason}"
-        facts = {
-            "Status": status,
-            "Reward": number(listed.reward),
-            "Steps": f"{listed.steps}, {count(listed.tokens)} tokens sampled, {listed.rejected} rejected",
-            "Versions": versions(listed.version_min, listed.version_max),
-            "Agent": listed.agent or "–",
-            "Channel": listed.channel or "–",
-            "Review": " ".join(part for part in (listed.review, listed.tags) if part) or "–",
-            "Opened": f"{at_ms(listed.opened_ms)}, last heard of {at_ms(listed.last_ms)} UTC",
-        }
-        with ui.element("dl").classes("cs-facts"):
-            for name, value in facts.items():
-                text_in("dt", name)
-                text_in("dd", value)
-            text_in("dt", "Group")
-            with ui.element("dd"):
-                ui.link(listed.group_id or "–", addresses.trajectories(Filter(group=listed.group_id)))
-            for outcome in self._outcomes:
-                text_in("dt", outcome.status.capitalize())
-                with ui.element("dd"):
-                    ui.link(f"update {outcome.version}", addresses.update(outcome.update_id))
+        found: list[tuple[str, Cell]] = [
+            ("Status", status),
+            ("Reward", number(listed.reward)),
+            ("Steps", f"{listed.steps}, {count(listed.tokens)} tokens sampled, {listed.rejected} rejected"),
+            ("Versions", versions(listed.version_min, listed.version_max)),
+            ("Agent", listed.agent or "–"),
+            ("Channel", listed.channel or "–"),
+            ("Review", " ".join(part for part in (listed.review, listed.tags) if part) or "–"),
+            ("Opened (UTC)", at_ms(listed.opened_ms)),
+            ("Last heard of (UTC)", at_ms(listed.last_ms)),
+            ("Group", (listed.group_id or "–", addresses.trajectories(Filter(group=listed.group_id)))),
+        ]
+        used = [(each, addresses.update(each.update_id)) for each in self._outcomes]
+        facts([*found, *((each.status.capitalize(), (f"update {each.version}", where)) for each, where in used)])

@@ -12,6 +12,7 @@ from clawstream.console.index.summary import curated
 from clawstream.console.pages import addresses
 from clawstream.console.pages.curation import subject_bar
 from clawstream.console.pages.frame import heading, text_in
+from clawstream.console.pages.parts import table
 from clawstream.console.pages.tokens import COLOURINGS, shown
 from clawstream.console.pages.words import at, number
 from clawstream.console.statements import Subject, undone
@@ -31,7 +32,10 @@ def conversation(console: Console, session: Session, story: Story, step_id: str)
     def show(turn: Turn) -> None:
         for said in [*asked(turn.step), answer(turn.step)]:
             _message(said)
+        followed = any(other.follows == turn.number for other in story.turns)
         for state in turn.next_states:
+            if followed and state.kind == "reply":
+                continue  # it is what the next turn was asked
             ui.label(f"followed by ({state.kind})").classes("cs-role")
             for said in messages(state.messages_json):
                 _message(said)
@@ -73,7 +77,7 @@ def rewards(console: Console, session: Session, story: Story) -> None:
             votes = "; ".join(f"{number(vote.value)}: {vote.raw}" for vote in reward.votes)
             value = number(reward.value) if reward.value is not None else f"unscored: {reward.unscored or '–'}"
             rows.append((at(reward.at), where, reward.kind, reward.source, value, votes or "–", reward.hint or "–"))
-    _table(("When (UTC)", "Of", "Kind", "Source", "Value", "Votes", "Hint"), rows)
+    table("Rewards", ("When (UTC)", "Of", "Kind", "Source", "Value", "Votes", "Hint"), rows)
     heading("Statements", 2)
     for about, where in _abouts(story):
         for number_, feedback in enumerate(about.feedback):
@@ -121,7 +125,7 @@ def _statement(console: Console, session: Session, feedback: Feedback, earlier: 
                 return
             ui.notify("Undone: recorded")
 
-        ui.button("Undo", icon="undo", on_click=undo).props("flat dense")
+        ui.button("Undo", icon="undo", color=None, on_click=undo).props("flat dense")
 
 
 def _in_pages(story: Story, step_id: str, show: Callable[[Turn], None]) -> None:
@@ -187,16 +191,4 @@ def _about(turn: Turn) -> None:
         hint = f"; hint: {reward.hint}" if reward.hint else ""
         ui.label(f"reward {value} by {reward.source}, {len(reward.votes)} votes{hint}").classes("cs-text")
     for rejection in turn.rejections:
-        ui.label(f"rejected: {rejection.reason}, {rejection.detail}").classes("cs-text text-negative")
-
-
-def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    with ui.element("div").classes("cs-scroll").props("tabindex=0"), ui.element("table").classes("cs-table"):
-        with ui.element("thead"), ui.element("tr"):
-            for name in names:
-                text_in("th", name)
-        with ui.element("tbody"):
-            for row in rows:
-                with ui.element("tr"):
-                    for value in row:
-                        text_in("td", value)
+        ui.label(f"rejected: {rejection.reason}, {rejection.detail}").classes("cs-text cs-bad")

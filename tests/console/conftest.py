@@ -1,16 +1,20 @@
 """One console for the session: a real broker, a real gateway, ``clawstream console`` as a process, and one browser."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
 
+from clawstream.gateway.callers.keys import digest_of, new_key
 from clawstream.streams.admin import create_missing
 from clawstream.streams.broker import LocalBroker
 from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings
 from tests.console.running import Watched, chromium, process
+
+Look = Callable[..., Watched]
 
 
 @pytest.fixture(scope="session")
@@ -32,9 +36,17 @@ def producer(topics: KafkaSettings) -> Iterator[Producer]:
 
 
 @pytest.fixture(scope="session")
-def gateway_url(topics: KafkaSettings) -> Iterator[str]:
-    """A gateway without keys."""
-    with process(topics, "gateway", "--port", "0", "--drain-seconds", "1") as url:
+def keys() -> dict[str, str]:
+    """A key of each tenant."""
+    return {"default": new_key(), "acme": new_key()}
+
+
+@pytest.fixture(scope="session")
+def gateway_url(topics: KafkaSettings, keys: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A gateway that asks for keys."""
+    file = tmp_path_factory.mktemp("gateway") / "keys.toml"
+    file.write_text("".join(f'[{tenant}]\nkeys = ["{digest_of(key)}"]\n' for tenant, key in keys.items()))
+    with process(topics, "gateway", "--port", "0", "--drain-seconds", "1", "--keys-file", str(file)) as url:
         yield url
 
 
@@ -54,12 +66,25 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
+@pytest.fixture(scope="session")
+def look(browser: Browser, console_url: str, keys: dict[str, str]) -> Look:
+    """Opens pages, by tenant, width and colour scheme."""
+
+    def opened(tenant: str = "default", width: int = 1280, scheme: Any = "light") -> Watched:
+        size: Any = {"width": width, "height": 900}
+        context = browser.new_context(base_url=console_url, viewport=size, color_scheme=scheme)
+        context.set_default_timeout(30_000)
+        begun = context.request.post("/session", form={"key": keys[tenant], "next": "/login?problem="}, max_redirects=0)
+        assert begun.status == 303
+        return Watched(context.new_page())
+
+    return opened
+
+
 @pytest.fixture
-def watched(browser: Browser, console_url: str) -> Iterator[Watched]:
+def watched(look: Look) -> Iterator[Watched]:
     """A fresh page of the console; nothing may have been wrong in it."""
-    context = browser.new_context(base_url=console_url, viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(30_000)
-    found = Watched(context.new_page())
+    found = look()
     yield found
-    context.close()
+    found.page.context.close()
     assert found.problems == []
