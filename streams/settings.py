@@ -15,7 +15,19 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-SECTIONS = ("kafka", "broker", "gateway", "processors", "trainer", "rollout", "console", "agents", "dataset", "up", "demo")
+SECTIONS = (
+    "kafka",
+    "broker",
+    "gateway",
+    "processors",
+    "trainer",
+    "rollout",
+    "console",
+    "agents",
+    "dataset",
+    "up",
+    "demo",
+)
 CONFIG_VARIABLE = "CLAWSTREAM_CONFIG"
 DEFAULT_FILE = Path("clawstream.toml")
 
