@@ -56,6 +56,7 @@ async def demonstrate(settings: DemoSettings, kafka: KafkaSettings, console: Con
     async with running(layout, FileLog(folder / "logs", console)) as stop:
         with Watch(layout.kafka) as watch:
             await until(lambda: watch.observed.served_version is not None, _NODE_SECONDS, "no rollout node was ready")
+            console.print(f"Watch it at {layout.console_url}")
             before, after, tally = await learn(settings, layout.gateway_url, tasks, watch.observed, console)
         account = await settled(layout.kafka)
         result = Result(
@@ -78,7 +79,9 @@ async def demonstrate(settings: DemoSettings, kafka: KafkaSettings, console: Con
         write_result(result, folder / "result.json")
         print_result(console, result, account, folder)
         if settings.keep:
-            console.print(f"Still running: base_url {layout.gateway_url}/v1; Ctrl-C ends it.")
+            console.print(
+                f"Still running: base_url {layout.gateway_url}/v1, console {layout.console_url}; Ctrl-C ends it."
+            )
             await stop.wait()
     reached = after >= max(_GOAL, 2 * before)
     if not reached:

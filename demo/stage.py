@@ -25,7 +25,7 @@ from clawstream.up.supervisor import Supervisor
 def clear(folder: Path) -> None:
     """Remove what an earlier run wrote, except its model, which the same settings make again."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("kafka", "train", "logs"):
+    for name in ("kafka", "train", "logs", "console"):
         shutil.rmtree(folder / name, ignore_errors=True)
 
 

@@ -59,4 +59,5 @@ async def _start(supervisor: Supervisor, layout: Stack, log: ColouredLog) -> Non
     await start_stack(supervisor, layout)
     log("up", f"Kafka: {layout.kafka.bootstrap_servers}; waiting for a rollout node")
     await until_ready(layout.gateway_url)
-    log("up", f"ready; agents' base_url: {layout.gateway_url}/v1")
+    where = f"; console: {layout.console_url}" if layout.console_url else ""
+    log("up", f"ready; agents' base_url: {layout.gateway_url}/v1{where}")

@@ -32,6 +32,7 @@ class Stack:
 
     kafka: KafkaSettings
     gateway_url: str
+    console_url: str | None = None  # None: it does not run
     broker: Process | None  # None: an external cluster is configured
     apps: tuple[Process, ...]
 
@@ -50,6 +51,8 @@ def stack(settings: UpSettings, kafka: KafkaSettings, extra: Mapping[str, str] |
         "CLAWSTREAM_KAFKA_PARTITIONS": str(kafka.partitions),
     }
     gateway_port, data = free_port(settings.port or None), settings.data_dir
+    console_port = free_port(settings.console_port or None)
+    gateway_url = f"http://{HOST}:{gateway_port}"
 
     def process(name: str, *arguments: str) -> Process:
         return Process(name=name, arguments=arguments, environment=environment)
@@ -64,9 +67,14 @@ def stack(settings: UpSettings, kafka: KafkaSettings, extra: Mapping[str, str] |
         *(process(f"process-{n}", "process", *_metrics()) for n in range(settings.workers)),
         process("train", "train", "--model", str(settings.model), "--output-dir", str(data / "train"), *_metrics()),
     ]
+    if settings.console:
+        place = ("--port", str(console_port), "--gateway-url", gateway_url, "--data-dir", str(data / "console"))
+        has_tokenizer = (settings.model / "tokenizer.json").exists()
+        apps.append(process("console", "console", *place, *(("--model", str(settings.model)) if has_tokenizer else ())))
     return Stack(
         kafka=kafka,
-        gateway_url=f"http://{HOST}:{gateway_port}",
+        gateway_url=gateway_url,
+        console_url=f"http://{HOST}:{console_port}" if settings.console else None,
         broker=None if external else broker,
         apps=tuple(apps),
     )

@@ -17,6 +17,10 @@ class UpSettings(Section):
         default=8100, ge=0, le=65535, description="the gateway's port; another free one is taken where it is in use"
     )
     nodes: int = Field(default=1, ge=1, description="rollout nodes")
+    console: bool = Field(default=True, description="whether the console runs too")
+    console_port: int = Field(
+        default=8130, ge=0, le=65535, description="the console's port; another free one is taken where it is in use"
+    )
     workers: int = Field(default=1, ge=1, description="processor workers")
     stop_seconds: float = Field(
         default=30.0, gt=0, description="time that each process has to stop before it is killed"

@@ -83,7 +83,7 @@ async def running(bootstrap_servers: str, model: Path, folder: Path) -> AsyncIte
     kafka = KafkaSettings(
         bootstrap_servers=bootstrap_servers, topic_prefix=f"loop{uuid.uuid4().hex[:6]}-", partitions=2
     )
-    layout = stack(UpSettings(model=model, data_dir=folder, port=0), kafka, {CONFIG_VARIABLE: str(file)})
+    layout = stack(UpSettings(model=model, data_dir=folder, port=0, console=False), kafka, {CONFIG_VARIABLE: str(file)})
     lines: list[tuple[str, str]] = []
     supervisor = Supervisor(lambda name, line: lines.append((name, line)))
     try:

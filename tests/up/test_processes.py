@@ -13,7 +13,7 @@ from clawstream.up.settings import UpSettings
 def test_everything_is_laid_out_on_free_ports(tmp_path: Path) -> None:
     layout = stack(UpSettings(model=tmp_path, data_dir=tmp_path, nodes=2, workers=3), KafkaSettings())
     names = [process.name for process in layout.apps]
-    assert names == ["rollout-0", "rollout-1", "gateway", "process-0", "process-1", "process-2", "train"]
+    assert names == ["rollout-0", "rollout-1", "gateway", "process-0", "process-1", "process-2", "train", "console"]
     assert layout.broker is not None
     assert {process.environment["CLAWSTREAM_KAFKA_BOOTSTRAP_SERVERS"] for process in layout.apps} == {
         layout.kafka.bootstrap_servers
@@ -27,6 +27,18 @@ def test_each_process_is_a_command_with_flags_that_exist(tmp_path: Path) -> None
         command = cli.commands[process.arguments[0]]
         flags = {flag for option in command.params for flag in option.opts}
         assert {argument for argument in process.arguments if argument.startswith("--")} <= flags
+
+
+def test_the_console_asks_this_gateway_or_does_not_run(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text("{}")
+    layout = stack(UpSettings(model=tmp_path, console_port=0), KafkaSettings())
+    console = next(process for process in layout.apps if process.name == "console")
+    assert layout.gateway_url in console.arguments
+    assert ("--model", str(tmp_path)) == console.arguments[-2:]
+    assert layout.console_url == f"http://127.0.0.1:{console.arguments[2]}"
+    without = stack(UpSettings(model=tmp_path, console=False), KafkaSettings())
+    assert without.console_url is None
+    assert "console" not in {process.name for process in without.apps}
 
 
 def test_a_configured_cluster_is_used_instead_of_a_broker(tmp_path: Path) -> None:
