@@ -190,12 +190,14 @@ def main() -> None:
             "list": looked(listed()),
             "list of one status": looked(listed(status="ready")),
             "list of what nobody has": looked(listed(agent="nobody")),
+            "list by reward that nothing has": looked(listed(reward_min=2.0)),
             "list by reward": looked(listed(reward_min=1.0)),
             "search, one word": looked(lambda: reading.trajectories(Filter(text=chance.choice(_WORDS)), 50)),
             "search, a word that all have": looked(listed(text="answer")),
             "trajectory": looked(trajectory),
             "review queue": looked(lambda: reading.review_queue(50)),
-            "overview": looked(lambda: (reading.counts(), reading.updates())),
+            "overview": looked(lambda: (reading.counts(), reading.update_count())),
+            "learning curves, after an update": looked(reading.updates),
         }
     rows = [
         ("records/s into the index (aim: 5 000)", f"{count / seconds:,.0f}"),

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from clawstream.console.index.filling import GROUP
 from clawstream.streams.behind import Onlooker, Report
 from clawstream.streams.errors import KafkaUnreachableError
 from clawstream.streams.lag import LagReader
@@ -72,7 +71,7 @@ class Pulse:
     def _look(self, onlooker: Onlooker, reader: LagReader) -> Beat:
         totals = {name: sum(ends.values()) for name, ends in reader.ends(CATALOGUE).items()}
         self._seen.append((self._clock(), totals))
-        ends, starts = reader.ends(_DEAD), reader.starts(GROUP, _DEAD)
+        ends, starts = reader.ends(_DEAD), reader.oldest(_DEAD)
         dead = {topic.name: sum(ends[topic.dead].values()) - sum(starts[topic.dead].values()) for topic in CATALOGUE}
         return Beat(rates=rates(self._seen), totals=totals, dead=dead, report=onlooker.report())
 

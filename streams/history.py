@@ -65,13 +65,6 @@ class History:
         messages = arrived(self._client, max_records, timeout_seconds)
         return [told for message in messages if (told := self._read(message)) is not None]
 
-    def ends(self) -> dict[Place, tuple[int, int]]:
-        """Oldest offset and next offset to be written, of every partition. Asks the cluster."""
-        return {
-            (self._topics[place.topic].name, place.partition): self._client.get_watermark_offsets(place, timeout=10.0)
-            for place in self._client.assignment()
-        }
-
     def commit(self, offsets: Places) -> None:
         """Say how far the caller is. Losing this call loses nothing."""
         self._client.commit(offsets=list(self._positions(offsets)), asynchronous=True)

@@ -41,6 +41,10 @@ class LagReader:
         """Next offset to be written, by partition, by topic's bare name; one request for all."""
         return self._offsets(topics, _LATEST)
 
+    def oldest(self, topics: Sequence[Topic[Any]]) -> dict[str, dict[int, int]]:
+        """Oldest offset that is still there, by partition, by topic's bare name."""
+        return self._offsets(topics, _EARLIEST)
+
     def starts(self, group: str, topics: Sequence[Topic[Any]]) -> dict[str, dict[int, int]]:
         """Where ``group`` goes on: the offset that it has committed, or the oldest that is still there."""
         found, committed = self._offsets(topics, _EARLIEST), self.committed(group, topics)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from clawstream.console.index.store import Index
 from clawstream.console.settings import ConsoleSettings
 from clawstream.streams.history import History
+from clawstream.streams.lag import LagReader
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import CATALOGUE, DAY_MS
 
@@ -37,6 +38,7 @@ class Filler:
     def __init__(self, index: Index, kafka: KafkaSettings, settings: ConsoleSettings) -> None:
         self._index, self._settings = index, settings
         self._history = History(kafka, CATALOGUE, index.offsets(), GROUP)
+        self._reader = LagReader(kafka)  # a client that polls keeps its own questions waiting
         self._pruned_at = time.monotonic()
         self._unreadable = 0
 
@@ -67,9 +69,12 @@ class Filler:
     def progress(self) -> Progress:
         """How far it is, by offsets."""
         reached, done, total = self._index.offsets(), 0, 0
-        for place, (oldest, end) in self._history.ends().items():
-            total += end - oldest
-            done += max(0, min(reached.get(place, oldest), end) - oldest)
+        oldest, ends = self._reader.oldest(CATALOGUE), self._reader.ends(CATALOGUE)
+        for name, partitions in ends.items():
+            for partition, end in partitions.items():
+                start = oldest[name][partition]
+                total += end - start
+                done += max(0, min(reached.get((name, partition), start), end) - start)
         return Progress(done, total)
 
     def close(self) -> None:

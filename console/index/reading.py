@@ -127,6 +127,11 @@ class Reading:
         )
         return [decode(row["value"], UpdateReport) for row in reversed(rows)]
 
+    def update_count(self) -> int:
+        """How many updates there are."""
+        found: int = self._all("SELECT count(*) FROM records WHERE topic = ?", (UPDATES.name,))[0][0]
+        return found
+
     def updates_named(self, update_ids: Iterable[str]) -> list[UpdateReport]:
         """Those of ``update_ids`` that are known."""
         asked = "SELECT value FROM records WHERE topic = ? AND record_id = ?"

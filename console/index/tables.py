@@ -49,6 +49,8 @@ CREATE TABLE trajectories (             -- what a list shows
 );
 CREATE INDEX trajectories_by_time ON trajectories (tenant, last_ms);
 CREATE INDEX trajectories_by_status ON trajectories (tenant, status, last_ms);
+CREATE INDEX trajectories_by_agent ON trajectories (tenant, agent, last_ms);
+CREATE INDEX trajectories_by_group ON trajectories (tenant, group_id, last_ms);
 CREATE INDEX trajectories_by_age ON trajectories (last_ms);
 
 CREATE TABLE outcomes (                 -- what updates did with samples

@@ -6,18 +6,19 @@ Invariant: the names of options are ours alone; what a record says is only ever 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from clawstream.console.index.filling import GROUP
 from clawstream.console.stories.arrows import Arrow
 from clawstream.schemas import UpdateReport
 
 _INK = "#71717a"  # readable on light and on dark
 _PLACES = {
-    "agents": (0, 110),
-    "gateway": (260, 110),
-    "processors": (560, 110),
-    "trainer": (860, 110),
-    "rollout": (560, 300),
+    "agents": (0, 80),
+    "gateway": (260, 80),
+    "processors": (560, 80),
+    "trainer": (860, 80),
+    "rollout": (560, 200),
     "rejected": (860, 0),
-    "updates": (1120, 110),
+    "updates": (1120, 80),
 }
 _BENDS = {"steps": -0.18, "feedback": 0.18}
 _INNER = ("next-states", "rewards", "trajectories")  # processors read what they write
@@ -44,6 +45,7 @@ def pipeline(arrows: Iterable[Arrow]) -> dict[str, Any]:
     series = {
         "type": "graph",
         "layout": "none",
+        "preserveAspect": True,
         "symbol": "circle",
         "symbolSize": 68,
         "edgeSymbol": ["none", "arrow"],
@@ -63,7 +65,7 @@ def pipeline(arrows: Iterable[Arrow]) -> dict[str, Any]:
 def label(arrow: Arrow) -> str:
     """What is written on an arrow."""
     said = [f"{arrow.topic} {arrow.rate:.1f}/s"]
-    if late := max((records for records, _ in arrow.behind.values()), default=0):
+    if late := max((records for group, (records, _) in arrow.behind.items() if group != GROUP), default=0):
         said.append(f"{late} behind")
     if arrow.dead:
         said.append(f"{arrow.dead} dead")

@@ -23,7 +23,7 @@ class Overview:
 
     def __init__(self, console: Console, session: Session) -> None:
         self._console, self._session = console, session
-        self._seen, self._updates_seen = -1, ""
+        self._seen, self._updates_seen = -1, 0
 
     async def show(self) -> None:
         """Build the page."""
@@ -74,7 +74,7 @@ class Overview:
 
     async def _count(self) -> None:
         reading = self._console.reading(self._session)
-        counts, updates = await asyncio.to_thread(lambda: (reading.counts(), reading.updates()))
+        counts, there = await asyncio.to_thread(lambda: (reading.counts(), reading.update_count()))
         self._counts.clear()
         with self._counts:
             for status in STATUSES:
@@ -82,8 +82,9 @@ class Overview:
                     f"{count(counts.get(status, 0))} {status}", addresses.trajectories(Filter(status=status))
                 )
                 link.classes("cs-chip")
-        if updates and updates[-1].update_id != self._updates_seen:
-            self._updates_seen = updates[-1].update_id
+        if there != self._updates_seen:
+            self._updates_seen = there
+            updates = await asyncio.to_thread(reading.updates)
             self._curves.clear()
             with self._curves:
                 for title, options in curves(updates):

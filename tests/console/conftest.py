@@ -1,17 +1,20 @@
-"""One console for the session: a real broker, a real gateway, ``clawstream console`` as a process, and one browser."""
+"""One console: a real broker, a real gateway, ``clawstream console`` as a process; a browser for each file."""
 
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
+from tokenizers import Tokenizer
 
 from clawstream.gateway.callers.keys import digest_of, new_key
 from clawstream.streams.admin import create_missing
 from clawstream.streams.broker import LocalBroker
 from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings
+from tests.console.a_loop import make_tokenizer
 from tests.console.running import Watched, chromium, process
 
 Look = Callable[..., Watched]
@@ -51,22 +54,36 @@ def gateway_url(topics: KafkaSettings, keys: dict[str, str], tmp_path_factory: p
 
 
 @pytest.fixture(scope="session")
-def console_url(topics: KafkaSettings, gateway_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The console."""
-    folder = tmp_path_factory.mktemp("console")
-    flags = ("--port", "0", "--gateway-url", gateway_url, "--data-dir", str(folder), "--max-days", "36500")
-    with process(topics, "console", *flags) as url:
-        yield url
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for a tokenizer."""
+    return tmp_path_factory.mktemp("model")
 
 
 @pytest.fixture(scope="session")
+def tokenizer(model: Path) -> Tokenizer:
+    """The model's."""
+    return make_tokenizer(model)
+
+
+@pytest.fixture(scope="session")
+def console_url(
+    topics: KafkaSettings, gateway_url: str, model: Path, tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The console."""
+    folder = tmp_path_factory.mktemp("console")
+    flags = ("--port", "0", "--gateway-url", gateway_url, "--data-dir", str(folder), "--max-days", "36500")
+    with process(topics, "console", *flags, "--model", str(model)) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's chromium."""
+    """Debian's chromium. Not for longer: while Playwright lives, it has this thread's event loop."""
     with chromium() as found:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def look(browser: Browser, console_url: str, keys: dict[str, str]) -> Look:
     """Opens pages, by tenant, width and colour scheme."""
 

@@ -83,7 +83,6 @@ class Watched:
 def shot(page: Page, name: str) -> None:
     """A picture for README and docs, where ``SCREENSHOTS`` is set: pytest leaves no changed files by itself."""
     if os.environ.get("SCREENSHOTS"):
-        page.mouse.move(0, 0)
         page.screenshot(path=IMAGES / f"console-{name}.png")
 
 

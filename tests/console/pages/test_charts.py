@@ -13,11 +13,14 @@ def test_an_arrow_says_what_flows_and_who_is_behind() -> None:
         Behind(group="p", topic="steps", partition=n, committed=0, end=9, records=n, seconds=0.5 * n, oldest=None)
         for n in range(3)
     ]
+    behind.append(
+        Behind(group="console", topic="steps", partition=0, committed=0, end=9, records=9, seconds=1.0, oldest=None)
+    )
     found = {
         arrow.topic: arrow
         for arrow in arrows({"steps": 2.5}, {"steps": 9}, {"steps": 1}, Report(groups=behind, nodes=[]))
     }
-    assert found["steps"].behind == {"p": (3, 1.0)}
+    assert found["steps"].behind == {"p": (3, 1.0), "console": (9, 1.0)}
     assert label(found["steps"]) == "steps 2.5/s · 3 behind · 1 dead"
     assert label(found["samples"]) == "samples 0.0/s"
     links = pipeline(found.values())["series"][0]["links"]
