@@ -11,12 +11,12 @@ from clawstream.streams.metrics import serve_metrics
 from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.shutdown import stop_event
+from clawstream.streams.windows.seen import SeenSamples
+from clawstream.streams.windows.usable import unusable
+from clawstream.streams.windows.window import WindowAssembler
 from clawstream.topics import NODES, SAMPLES
 from clawstream.trainer import loop
-from clawstream.trainer.algorithms.recipe import described, recipe_of
-from clawstream.trainer.batches.seen import SeenSamples
-from clawstream.trainer.batches.usable import unusable
-from clawstream.trainer.batches.window import WindowAssembler, WindowLimits
+from clawstream.trainer.algorithms.recipe import described
 from clawstream.trainer.errors import TrainerError
 from clawstream.trainer.models.engine import start_ranks
 from clawstream.trainer.models.ranks import rank, wait_for_all
@@ -66,14 +66,7 @@ def _lead(settings: TrainerSettings, kafka: KafkaSettings, checkpoints: Checkpoi
 def _train(settings: TrainerSettings, kafka: KafkaSettings, session: Session, stop: threading.Event) -> None:
     state = session.state
     assembler = WindowAssembler(
-        WindowLimits(
-            samples=settings.window_samples,
-            groups=settings.window_groups,
-            tokens=settings.window_tokens,
-            seconds=settings.window_seconds,
-            policy_lag=settings.max_policy_lag,
-            drop_flat_groups=recipe_of(settings).drop_flat_groups,
-        ),
+        settings.limits,
         lambda sample, version: unusable(sample, session.limits, version),
         SeenSamples(settings.seen_samples, state.seen),
         state.next_offsets,

@@ -9,9 +9,9 @@ from statistics import fmean, stdev
 import msgspec
 
 from clawstream.schemas import TOKEN_BYTES, Discard, Sample, UpdateReport, Validation, derived_id
+from clawstream.streams.windows.usable import policy_lag, trained_lag
+from clawstream.streams.windows.window import Window
 from clawstream.trainer.algorithms.recipe import described
-from clawstream.trainer.batches.usable import policy_lag, trained_lag
-from clawstream.trainer.batches.window import Window
 from clawstream.trainer.settings import TrainerSettings
 
 

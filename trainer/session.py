@@ -12,7 +12,7 @@ from torch import Tensor
 
 from clawstream.schemas import Sample, WeightVersion, decode, encode, now
 from clawstream.streams.snapshots import weights_digest
-from clawstream.trainer.batches.window import Window
+from clawstream.streams.windows.window import Window
 from clawstream.trainer.errors import DivergedError, TrainerError
 from clawstream.trainer.models.learners import load_learners
 from clawstream.trainer.models.ranks import rank, share, wait_for_all

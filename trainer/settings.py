@@ -1,11 +1,11 @@
 """Settings of ``clawstream train``. Light: importing this imports no torch."""
 
 from pathlib import Path
-from typing import ClassVar, Literal, Self, get_args
+from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from clawstream.streams.settings import Section
+from clawstream.streams.windows.settings import WindowSettings
 
 Algorithm = Literal[
     "grpo",
@@ -33,24 +33,14 @@ Correction = Literal["none", "tis", "sequence-tis", "icepop"]
 Estimator = Literal["k1", "k3"]
 
 
-class TrainerSettings(Section):
+class TrainerSettings(WindowSettings):
     """What is trained, on which windows, with which objective, and where its checkpoints lie."""
 
-    section: ClassVar[str] = "trainer"
-
     model: Path = Field(description="Hugging Face folder of the weights that training begins with (safetensors)")
-    model_name: str = Field("policy", description="name that the model is served and announced under")
     output_dir: Path = Field(Path("checkpoints"), description="folder of this trainer's checkpoints and snapshots")
-    group: str = Field("trainer", description="consumer group on samples")
 
     algorithm: Algorithm = Field("grpo", description=f"one of {', '.join(get_args(Algorithm))}")
-    window_samples: int = Field(128, ge=1, description="samples that close a window")
-    window_groups: int = Field(0, ge=0, description="whole groups that close a window; 0: not counted")
-    window_tokens: int = Field(4_000_000, ge=1, description="tokens, prompts included, that close a window")
-    window_seconds: float = Field(30.0, gt=0, description="seconds after its first sample that close a window")
-    max_policy_lag: int = Field(4, ge=0, description="versions behind beyond which tokens do not train")
     node_deadline_seconds: float = Field(60.0, gt=0, description="time that slow or silent nodes are waited for")
-    seen_samples: int = Field(100_000, ge=1, description="newest sample ids remembered, so that repeats are dropped")
 
     learning_rate: float = Field(1e-6, gt=0, description="learning rate of the policy")
     critic_learning_rate: float = Field(1e-5, gt=0, description="learning rate of the critic")

@@ -14,6 +14,7 @@ _PLACES = (
     ("/", "Overview"),
     ("/trajectories", "Trajectories"),
     ("/review", "Review"),
+    ("/batch", "Next batch"),
     ("/updates", "Updates"),
     ("/letters", "Dead letters"),
 )

@@ -14,6 +14,7 @@ from clawstream.console.context import Console
 from clawstream.console.gateway import GatewayError, KeyRefusedError
 from clawstream.console.index.filters import Filter
 from clawstream.console.pages import addresses
+from clawstream.console.pages.batch import batch
 from clawstream.console.pages.frame import frame
 from clawstream.console.pages.letters import letters
 from clawstream.console.pages.login import login
@@ -45,6 +46,7 @@ def register(console: Console) -> None:
     _log_in(console)
     _page(console, "/", "Overview", lambda session, _: Overview(console, session).show())
     _page(console, "/review", "Review", lambda session, _: review(console, session))
+    _page(console, "/batch", "Next batch", lambda session, _: batch(console, session))
     _page(console, "/updates", "Updates", lambda session, _: updates(console, session))
     _page(console, "/update", "Update", one_update)
     _page(console, "/letters", "Dead letters", lambda session, _: letters(console, session))

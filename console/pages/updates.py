@@ -12,6 +12,7 @@ from clawstream.console.pages.parts import facts, table
 from clawstream.console.pages.words import at, count, number, versions
 from clawstream.console.stories.tokens import group_advantage
 from clawstream.schemas import Sample, UpdateReport
+from clawstream.streams.windows.fingerprint import fingerprint
 
 _NEWEST = 200
 
@@ -89,6 +90,7 @@ def _row(sample: Sample, report: UpdateReport, why: str) -> tuple[str | tuple[st
 def _facts(report: UpdateReport) -> list[tuple[str, str]]:
     return [
         ("At", f"{at(report.at)} UTC"),
+        ("Fingerprint", fingerprint(report.sample_ids)),
         ("From version", str(report.parent)),
         ("Algorithm", report.algorithm),
         ("Objective", report.objective or "–"),

@@ -23,12 +23,13 @@ pytestmark = pytest.mark.kafka
 EVIL = "<script>window.hacked=1</script><img src=x onerror=window.hacked=2>{{window.hacked=3}}${window.hacked=4}\"'`"
 PLACES = {
     "overview": "/",
-    "trajectories": "/trajectories",
+    "trajectories": "/trajectories?group={id}",
     "conversation": "/trajectory?id={id}&step=evil-step",
     "tokens": "/trajectory?id={id}&tab=tokens",
     "rewards": "/trajectory?id={id}&tab=rewards",
     "timeline": "/trajectory?id={id}&tab=timeline",
     "review": "/review",
+    "batch": "/batch",
     "updates": "/updates",
     "update": "/update?id=evil-update",
     "letters": "/letters",
@@ -124,7 +125,7 @@ def test_nothing_is_wrong_with_a_page(readers: dict[str, Watched], evil: str, na
     page = looking.page
     page.goto(PLACES[name].format(id=evil))
     expect(page.locator("main h1")).to_be_visible()
-    if name not in ("missing", "login", "overview", "review", "search"):
+    if name not in ("missing", "login", "overview", "review", "search", "batch"):
         expect(page.get_by_text("<script>window.hacked").first).to_be_attached()
     page.wait_for_timeout(150)
     assert page.evaluate("window.hacked") is None

@@ -21,9 +21,9 @@ WINDOW = 2
 def train(model: Path, folder: Path, windows: int, kill_at: int | None) -> int:
     """Continue in ``folder`` up to version ``windows``; the number of acts upon the folder."""
     from clawstream.streams.consumer import Received
-    from clawstream.trainer.batches.seen import SeenSamples
-    from clawstream.trainer.batches.usable import unusable
-    from clawstream.trainer.batches.window import WindowAssembler, WindowLimits
+    from clawstream.streams.windows.seen import SeenSamples
+    from clawstream.streams.windows.usable import unusable
+    from clawstream.streams.windows.window import WindowAssembler, WindowLimits
     from clawstream.trainer.models.engine import start_ranks
     from clawstream.trainer.reports import Lags
     from clawstream.trainer.session import Session, begin

@@ -6,7 +6,7 @@ import pytest
 
 from clawstream.schemas import Discard, decode, encode
 from clawstream.schemas.control import UpdateReport
-from clawstream.trainer.batches.window import Window
+from clawstream.streams.windows.window import Window
 from clawstream.trainer.reports import DiscardNotices, Lags, Outcome, describe, make_report
 from clawstream.trainer.settings import TrainerSettings
 from tests.builders import NOON, a_sample, a_sequence

@@ -6,9 +6,9 @@ from statistics import fmean
 
 from clawstream.schemas import PolicySpan, ResponseSpan, Sample, Sequence, pack_logprobs, pack_tokens, unpack_tokens
 from clawstream.streams.consumer import Received
-from clawstream.trainer.batches.seen import SeenSamples
-from clawstream.trainer.batches.usable import policy_lag
-from clawstream.trainer.batches.window import WindowAssembler, WindowLimits
+from clawstream.streams.windows.seen import SeenSamples
+from clawstream.streams.windows.usable import policy_lag
+from clawstream.streams.windows.window import WindowAssembler, WindowLimits
 from tests.builders import a_sample
 
 MAX_LAG, WINDOW, COUNT = 2, 16, 1_500

@@ -18,7 +18,7 @@ WINDOW = 5
 
 def train(settings: TrainerSettings, number: int, windows: int) -> None:
     """What rank ``number`` does: rank 0 says what is trained, the others follow."""
-    from clawstream.trainer.batches.window import Window
+    from clawstream.streams.windows.window import Window
     from clawstream.trainer.models.engine import start_ranks
     from clawstream.trainer.models.ranks import wait_for_all
     from clawstream.trainer.reports import Lags

@@ -32,7 +32,6 @@ class Recipe:
     aggregation: Aggregation = "token-mean"
     clip_low: float = 0.2
     clip_high: float = 0.2
-    drop_flat_groups: bool = False  # samples of groups without variance take no place in a window (DAPO)
 
     @property
     def needs_critic(self) -> bool:
@@ -52,7 +51,7 @@ RECIPES: dict[Algorithm, Recipe] = {
     "rloo": Recipe(advantage="leave-one-out"),
     "reinforce++": Recipe(advantage="whitened-returns"),
     "reinforce++-baseline": Recipe(advantage="whitened-group-centred"),
-    "dapo": Recipe(advantage="group-normalised", clip_high=0.28, drop_flat_groups=True),
+    "dapo": Recipe(advantage="group-normalised", clip_high=0.28),
     "gspo": Recipe(
         advantage="group-normalised",
         surrogate="sequence-clip",

@@ -1,1 +1,1 @@
-"""From samples to windows and packed batches."""
+"""From the samples of a window to packed batches."""

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from clawstream.streams.windows.usable import ModelLimits
 from clawstream.trainer.batches.packed import Packed
-from clawstream.trainer.batches.usable import ModelLimits
 from clawstream.trainer.errors import TrainerError
 from clawstream.trainer.models import attention
 from clawstream.trainer.models.ranks import most_of_ranks

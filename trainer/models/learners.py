@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from clawstream.streams.windows.usable import ModelLimits
 from clawstream.trainer.algorithms.recipe import recipe_of
 from clawstream.trainer.batches.batch import Batch
 from clawstream.trainer.batches.packed import Packed, pack
-from clawstream.trainer.batches.usable import ModelLimits
 from clawstream.trainer.models.adapters import add_adapters, merged
 from clawstream.trainer.models.engine import Engine
 from clawstream.trainer.models.hint_writer import HintWriter

@@ -10,8 +10,8 @@ from clawstream.streams.consumer import read_all
 from clawstream.streams.producer import Producer
 from clawstream.streams.query import condition
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.windows.usable import ModelLimits, unusable
 from clawstream.topics import SAMPLES
-from clawstream.trainer.batches.usable import ModelLimits, unusable
 from tests.builders import a_sample, a_sequence
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from clawstream.schemas import WeightVersion
-from clawstream.trainer.batches.window import Window
+from clawstream.streams.windows.window import Window
 from clawstream.trainer.errors import TrainerError
 from clawstream.trainer.reports import Lags, Outcome, make_report
 from clawstream.trainer.settings import TrainerSettings

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from clawstream.schemas import PolicySpan, Sample
 from clawstream.streams.consumer import Received
-from clawstream.trainer.batches.seen import SeenSamples
-from clawstream.trainer.batches.usable import ModelLimits, unusable
-from clawstream.trainer.batches.window import MAX_UNTRAINED, Window, WindowAssembler, WindowLimits
+from clawstream.streams.windows.seen import SeenSamples
+from clawstream.streams.windows.usable import ModelLimits, unusable
+from clawstream.streams.windows.window import MAX_UNTRAINED, Window, WindowAssembler, WindowLimits
 from tests.builders import a_sample, a_sequence
 
 MODEL = ModelLimits(max_positions=100, vocabulary_size=100)

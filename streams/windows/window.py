@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from clawstream.schemas import TOKEN_BYTES, Discard, Sample
 from clawstream.streams.consumer import Offsets, Received
-from clawstream.trainer.batches.seen import SeenSamples
-from clawstream.trainer.batches.usable import youngest_lag
+from clawstream.streams.windows.seen import SeenSamples
+from clawstream.streams.windows.usable import youngest_lag
 
 TRAINED_CHANNEL, VALIDATION_CHANNEL = "train", "val"
 MAX_UNTRAINED = 5_000  # a report stays far below the largest record

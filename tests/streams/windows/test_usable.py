@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from clawstream.schemas import GroupStatistics, PolicySpan, ResponseSpan, Sequence, pack_logprobs, pack_tokens
-from clawstream.trainer.batches.usable import ModelLimits, policy_lag, unusable
+from clawstream.streams.windows.usable import ModelLimits, policy_lag, unusable
 from tests.builders import a_sample, a_sequence
 
 LIMITS = ModelLimits(max_positions=8, vocabulary_size=100)

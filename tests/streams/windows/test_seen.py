@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawstream.trainer.batches.seen import SeenSamples
+from clawstream.streams.windows.seen import SeenSamples
 
 
 def test_the_oldest_is_forgotten_beyond_the_limit() -> None:

@@ -1,0 +1,41 @@
+"""What of the trainer's settings says which samples make a window.
+
+Invariant: the trainer's own section has these very fields, so whoever reads the same file knows the same window.
+"""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from clawstream.streams.settings import Section
+from clawstream.streams.windows.window import WindowLimits
+
+_DROP_FLAT_GROUPS = frozenset({"dapo"})  # groups without variance take no place in a window
+
+
+class WindowSettings(Section):
+    """When a window closes, and how old a sample in it may be."""
+
+    section: ClassVar[str] = "trainer"
+
+    model_name: str = Field("policy", description="name that the model is served and announced under")
+    group: str = Field("trainer", description="consumer group on samples")
+    algorithm: str = Field("grpo", description="name of the algorithm")
+    window_samples: int = Field(128, ge=1, description="samples that close a window")
+    window_groups: int = Field(0, ge=0, description="whole groups that close a window; 0: not counted")
+    window_tokens: int = Field(4_000_000, ge=1, description="tokens, prompts included, that close a window")
+    window_seconds: float = Field(30.0, gt=0, description="seconds after its first sample that close a window")
+    max_policy_lag: int = Field(4, ge=0, description="versions behind beyond which tokens do not train")
+    seen_samples: int = Field(100_000, ge=1, description="newest sample ids remembered, so that repeats are dropped")
+
+    @property
+    def limits(self) -> WindowLimits:
+        """The limits of a window."""
+        return WindowLimits(
+            samples=self.window_samples,
+            groups=self.window_groups,
+            tokens=self.window_tokens,
+            seconds=self.window_seconds,
+            policy_lag=self.max_policy_lag,
+            drop_flat_groups=self.algorithm in _DROP_FLAT_GROUPS,
+        )
