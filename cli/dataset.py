@@ -8,7 +8,6 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from clawstream.dataset.errors import DatasetError
 from clawstream.dataset.settings import DatasetSettings
 from clawstream.streams.admin import wait_for_kafka
 from clawstream.streams.settings import KafkaSettings, load
@@ -63,16 +62,16 @@ def build_(context: click.Context, /, name: str, like: Path | None, output: Path
     With --like the same offsets and conditions again, on any machine, to the same bytes; --forget may be added.
     """
     from clawstream.dataset.building import build
-    from clawstream.dataset.planning import next_version
+    from clawstream.dataset.planning import again, next_version
     from clawstream.dataset.showing import lines_of
     from clawstream.streams.progress import shown
 
     settings, kafka = load(DatasetSettings), load(KafkaSettings, context.obj)
     folder = output or next_version(Path(settings.folder), name)
     wait_for_kafka(kafka, timeout_seconds=10)
-    recipe = (
-        _again(like, asked["forget"], _given(context)) if like else _recipe(name, Path(settings.folder), kafka, asked)
-    )
+    if like is not None and (others := _given(context) - {"name", "like", "forget", "output"}):
+        raise click.UsageError(f"--like takes a whole recipe; beside it only --forget counts, not {', '.join(others)}")
+    recipe = again(like, asked["forget"]) if like else _recipe(name, Path(settings.folder), kafka, asked)
     with shown() as watch:
         manifest = build(recipe, kafka, folder, watch)
     for line in lines_of(folder, manifest):
@@ -175,7 +174,7 @@ def export_(context: click.Context, /, folder: Path, form: str, output: Path, wi
 def _recipe(name: str, root: Path, kafka: KafkaSettings, asked: dict[str, Any]) -> Any:
     """What the options ask, of the log as it is now."""
     from clawstream.dataset.manifest import Recipe
-    from clawstream.dataset.planning import checked, parent_of, planned
+    from clawstream.dataset.planning import checked, following, planned
     from clawstream.dataset.splitting import read_splits
 
     recipe = Recipe(
@@ -188,24 +187,8 @@ def _recipe(name: str, root: Path, kafka: KafkaSettings, asked: dict[str, Any]) 
         seed=asked["seed"],
         forgotten=sorted(set(asked["forget"])),
         file_mib=asked["file_mib"],
-        parent=parent_of(root, name),
     )
-    return planned(recipe, kafka, asked["judged_prefix"], asked["offsets"])
-
-
-def _again(like: Path, forget: tuple[str, ...], given: set[str]) -> Any:
-    """The recipe at ``like``, with more forgotten."""
-    from msgspec.structs import replace
-
-    from clawstream.dataset.manifest import read_manifest
-
-    if others := given - {"name", "like", "forget", "output"}:
-        raise DatasetError(f"--like takes the whole recipe; beside it only --forget counts, not {', '.join(others)}")
-    manifest = read_manifest(like)
-    forgotten = sorted({*manifest.recipe.forgotten, *forget})
-    if forgotten == manifest.recipe.forgotten:
-        return manifest.recipe
-    return replace(manifest.recipe, forgotten=forgotten, parent=manifest.built.content_sha256)
+    return planned(following(recipe, root), kafka, asked["judged_prefix"], asked["offsets"])
 
 
 def _given(context: click.Context) -> set[str]:

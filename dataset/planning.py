@@ -69,10 +69,23 @@ def all_versions(root: Path) -> list[Path]:
     return [folder for name in names for folder in versions(root, name)]
 
 
-def parent_of(root: Path, name: str) -> str | None:
-    """The content of the newest version of ``name``."""
-    known = versions(root, name)
-    return read_manifest(known[-1]).built.content_sha256 if known else None
+def following(recipe: Recipe, root: Path) -> Recipe:
+    """``recipe`` as the next version of its name: it names its parent, and forgets whom that has forgotten."""
+    known = versions(root, recipe.name)
+    if not known:
+        return recipe
+    parent = read_manifest(known[-1])
+    forgotten = sorted({*recipe.forgotten, *parent.recipe.forgotten})
+    return replace(recipe, parent=parent.built.content_sha256, forgotten=forgotten)
+
+
+def again(like: Path, forget: Iterable[str]) -> Recipe:
+    """The recipe of the dataset ``like``; with more forgotten it is a child of that one."""
+    manifest = read_manifest(like)
+    forgotten = sorted({*manifest.recipe.forgotten, *forget})
+    if forgotten == manifest.recipe.forgotten:
+        return manifest.recipe
+    return replace(manifest.recipe, forgotten=forgotten, parent=manifest.built.content_sha256)
 
 
 def checked(text: str) -> str:

@@ -4,20 +4,22 @@ import pytest
 
 from clawstream.dataset.errors import DatasetError
 from clawstream.dataset.manifest import MANIFEST, Recipe, read_manifest
-from clawstream.dataset.planning import all_versions, checked, next_version, parent_of, planned
+from clawstream.dataset.planning import all_versions, checked, following, next_version, planned
 from clawstream.streams.settings import KafkaSettings
 from tests.dataset.builders import a_dataset, a_row
 
 
 def test_versions_are_counted_and_know_their_parents(tmp_path: Path) -> None:
     assert next_version(tmp_path, "sums") == tmp_path / "sums" / "v1"
-    assert parent_of(tmp_path, "sums") is None
+    assert following(Recipe(name="sums"), tmp_path) == Recipe(name="sums")
     for number in (1, 2, 10):
-        a_dataset(tmp_path / "sums" / f"v{number}", [a_row(f"t{number}")])
+        a_dataset(tmp_path / "sums" / f"v{number}", [a_row(f"t{number}")], forgotten=["acme"])
     (tmp_path / "sums" / "v99").mkdir()  # no dataset
     (tmp_path / "sums" / "vx").mkdir()
     assert next_version(tmp_path, "sums").name == "v11"
-    assert parent_of(tmp_path, "sums") == read_manifest(tmp_path / "sums" / "v10").built.content_sha256
+    newest = read_manifest(tmp_path / "sums" / "v10").built.content_sha256
+    heir = Recipe(name="sums", parent=newest, forgotten=["acme", "t1"])
+    assert following(Recipe(name="sums", forgotten=["t1"]), tmp_path) == heir
     assert [folder.name for folder in all_versions(tmp_path)] == ["v1", "v2", "v10"]
 
 
