@@ -12,11 +12,17 @@ import pytest
 import pytest_asyncio
 from openai import APIError, AsyncOpenAI
 
+from clawstream.dataset.building import build
+from clawstream.dataset.manifest import Recipe
+from clawstream.dataset.planning import planned
+from clawstream.processors.replay.running import Replay
+from clawstream.processors.replay.running import run as replay
+from clawstream.processors.settings import ProcessorsSettings
 from clawstream.schemas import Step, unpack_logprobs, unpack_tokens
 from clawstream.streams.broker import LocalBroker
 from clawstream.streams.consumer import read_all
 from clawstream.topics import SAMPLES, STEPS, UPDATES
-from tests.loop.pipeline import Pipeline, running, until
+from tests.loop.pipeline import SECTIONS, Pipeline, running, until
 from tests.tiny_model import make_tiny_model
 
 pytestmark = [pytest.mark.loop, pytest.mark.kafka, pytest.mark.vllm, pytest.mark.asyncio(loop_scope="module")]
@@ -112,6 +118,22 @@ async def test_trained_ids_are_the_sampled_ids(pipeline: Pipeline) -> None:
             assert trained[step.step_id][0] == ids
             assert trained[step.step_id][1] == pytest.approx(logprobs, abs=1e-5)
     assert set(trained) == {step.step_id for step in complete if step.trainable}
+
+
+async def test_history_replayed_gives_the_dataset_that_the_live_topics_give(pipeline: Pipeline, tmp_path: Path) -> None:
+    await pipeline.account()
+    kafka, settings = pipeline.kafka, ProcessorsSettings.model_validate(SECTIONS["processors"])
+    assert await asyncio.to_thread(replay, settings, kafka, Replay(into="again")) == 0
+
+    def content(judged_prefix: str) -> str:
+        recipe = planned(Recipe(name="loop"), kafka, judged_prefix, [])
+        manifest = build(recipe, kafka, tmp_path / judged_prefix, lambda *_: None)
+        assert manifest.built.rows == manifest.built.records["samples"] > 30
+        assert manifest.built.left_out == {}
+        return manifest.built.content_sha256
+
+    live, again = kafka.topic_prefix, kafka.name("again-")
+    assert await asyncio.to_thread(content, live) == await asyncio.to_thread(content, again)
 
 
 async def test_weights_are_swapped_under_load_with_no_failed_request(pipeline: Pipeline) -> None:
