@@ -26,6 +26,7 @@ from clawstream.processors.configured import configured
 from clawstream.processors.offline import Outcome, process
 from clawstream.processors.replay.history import READ, History, present
 from clawstream.processors.replay.pacing import Pace
+from clawstream.processors.replay.plan import plan_of
 from clawstream.processors.replay.selection import Selection
 from clawstream.processors.replay.side import Side
 from clawstream.processors.rewards.scorer import Scorer
@@ -146,8 +147,7 @@ def _by_topic(outcome: Outcome) -> list[tuple[Any, list[Any]]]:
 
 
 def _side(stack: ExitStack, settings: ProcessorsSettings, kafka: KafkaSettings, replay: Replay) -> Side:
-    plan = {"processors": settings.model_dump(mode="json"), "asked": replay.selection.described()}
-    side = Side(kafka, replay.into, READ, plan)
+    side = Side(kafka, replay.into, READ, plan_of(settings, replay.selection))
     stack.callback(side.close)
     return side
 
