@@ -7,7 +7,7 @@ WORKDIR /opt/clawstream
 
 COPY requirements requirements
 RUN pip install --require-hashes -r requirements/uv.txt \
-    && uv pip install --system --require-hashes -r requirements/${EXTRAS}.txt -r requirements/dataset.txt
+    && uv pip install --system --require-hashes -r requirements/${EXTRAS}.txt -r requirements/dataset.txt -r requirements/console.txt
 COPY . .
 RUN uv pip install --system --no-deps --no-build-isolation . \
     && python -m clawstream.streams.broker \
