@@ -17,6 +17,7 @@ from clawstream.schemas import CodecError, Record, decode
 from clawstream.streams.dead import DeadLetters, Letter
 from clawstream.streams.errors import KafkaUnreachableError, StreamError
 from clawstream.streams.metrics import RECORDS_CONSUMED
+from clawstream.streams.patience import patiently
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import Topic
 
@@ -183,6 +184,20 @@ def partitions_of(client: kafka.Consumer, topic: str, timeout_seconds: float = 3
     if described.error is not None:
         raise KafkaUnreachableError(f"topic {topic} cannot be read: {described.error}; clawstream topics creates it")
     return sorted(described.partitions)
+
+
+def watermarks(client: kafka.Consumer, topic: str, partition: int, timeout_seconds: float = 10.0) -> tuple[int, int]:
+    """Oldest offset and next offset to be written. Raises ``KafkaUnreachableError``."""
+    place = kafka.TopicPartition(topic, partition)
+
+    def ask() -> tuple[int, int]:
+        found = client.get_watermark_offsets(place, timeout=timeout_seconds, cached=False)
+        if found is None:
+            raise TimeoutError(f"no answer in {timeout_seconds:g} s")
+        low, high = found
+        return low, high
+
+    return patiently(ask, f"the end of {topic}")
 
 
 def _read(topic: Topic[R], message: kafka.Message, dead: DeadLetters | None) -> Received[R] | None:

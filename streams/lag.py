@@ -3,25 +3,22 @@
 Invariant: read from the cluster alone, so it is true also for a group whose processes are dead.
 """
 
-import time
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from clawstream.streams.clients import admin_client
-from clawstream.streams.errors import KafkaUnreachableError, StreamError
+from clawstream.streams.errors import StreamError
+from clawstream.streams.patience import patiently
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import Topic
 
 _TIMEOUT_SECONDS = 10.0
-_RETRY_SECONDS = 0.1
 _LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
-
-
-A = TypeVar("A")
 
 
 class LagReader:
@@ -57,7 +54,7 @@ class LagReader:
         names = {self._settings.name(topic.name): topic.name for topic in topics}
         wanted = {TopicPartition(name, partition): which for name in names for partition in self._partitions_of(name)}
         found: dict[str, dict[int, int]] = {topic.name: {} for topic in topics}
-        for entry, offset in self._patiently(lambda: self._list(wanted)).items():
+        for entry, offset in patiently(lambda: self._list(wanted), "how far topics reach").items():
             found[names[entry.topic]][entry.partition] = offset
         return found
 
@@ -76,17 +73,6 @@ class LagReader:
         futures = self._client.list_offsets(wanted, request_timeout=_TIMEOUT_SECONDS)
         return {entry: future.result().offset for entry, future in futures.items()}
 
-    def _patiently(self, ask: Callable[[], A]) -> A:
-        """The answer to ``ask``; a cluster that is just electing leaders is asked again for a while."""
-        deadline = time.monotonic() + _TIMEOUT_SECONDS
-        while True:
-            try:
-                return ask()
-            except (KafkaException, TimeoutError) as error:
-                if time.monotonic() > deadline:
-                    raise KafkaUnreachableError(f"offsets could not be read: {error!r}") from error
-                time.sleep(_RETRY_SECONDS)
-
     def _partitions_of(self, name: str) -> list[int]:
         if name not in self._partitions:
             described = self._client.list_topics(name, timeout=_TIMEOUT_SECONDS).topics[name]
@@ -98,7 +84,8 @@ class LagReader:
         names = {self._settings.name(topic.name): topic.name for topic in topics}
         wanted = [TopicPartition(name, partition) for name in names for partition in self._partitions_of(name)]
         found: dict[str, dict[int, int]] = {topic.name: {} for topic in topics}
-        for entry in self._patiently(lambda: self._observer(group).committed(wanted, timeout=_TIMEOUT_SECONDS)):
+        ask = partial(self._observer(group).committed, wanted, timeout=_TIMEOUT_SECONDS)
+        for entry in patiently(ask, f"what {group} has committed"):
             if entry.offset >= 0:
                 found[names[entry.topic]][entry.partition] = entry.offset
         return found

@@ -13,8 +13,9 @@ from typing import Any
 
 import confluent_kafka as kafka
 
-from clawstream.streams.consumer import FOLLOWING, arrived, partitions_of
+from clawstream.streams.consumer import FOLLOWING, arrived, partitions_of, watermarks
 from clawstream.streams.errors import KafkaUnreachableError, StreamError
+from clawstream.streams.patience import patiently
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import Topic
 
@@ -75,7 +76,7 @@ class RangeReader:
         starts = self._at(since) if since is not None else {}
         ends = self._at(until) if until is not None else {}
         for partition in self.partitions:
-            low, high = self._watermarks(partition)
+            low, high = watermarks(self._client, self._name, partition)
             start, end = starts.get(partition, low), ends.get(partition, high)
             start, end = (high if at == _PAST_THE_END else at for at in (start, end))
             if start < end:
@@ -129,7 +130,7 @@ class RangeReader:
 
     def _check(self, ranges: Ranges) -> None:
         for partition, (start, end) in ranges.items():
-            low, high = self._watermarks(partition) if partition in self.partitions else (0, 0)
+            low, high = watermarks(self._client, self._name, partition) if partition in self.partitions else (0, 0)
             if start < end and (start < low or end > high):
                 raise RangeGoneError(
                     f"{self._name}[{partition}] holds offsets {low} to {high} and no longer all of {start} to {end}"
@@ -138,18 +139,7 @@ class RangeReader:
     def _at(self, moment: datetime) -> dict[int, int]:
         at_ms = round(moment.timestamp() * 1000)
         asked = [kafka.TopicPartition(self._name, partition, at_ms) for partition in self.partitions]
-        try:
-            found = self._client.offsets_for_times(asked, timeout=_TIMEOUT_SECONDS)
-        except kafka.KafkaException as error:
-            raise KafkaUnreachableError(f"{self._name}: no offsets for {moment}: {error.args[0]}") from error
+        found = patiently(
+            lambda: self._client.offsets_for_times(asked, timeout=_TIMEOUT_SECONDS), f"where {self._name} was {moment}"
+        )
         return {entry.partition: max(entry.offset, _PAST_THE_END) for entry in found}
-
-    def _watermarks(self, partition: int) -> tuple[int, int]:
-        place = kafka.TopicPartition(self._name, partition)
-        try:
-            found = self._client.get_watermark_offsets(place, timeout=_TIMEOUT_SECONDS, cached=False)
-        except kafka.KafkaException as error:
-            raise KafkaUnreachableError(f"the end of {self._name} is not known: {error.args[0]}") from error
-        if found is None:
-            raise KafkaUnreachableError(f"the end of {self._name} was not told in {_TIMEOUT_SECONDS:g} s")
-        return found

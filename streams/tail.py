@@ -5,7 +5,6 @@ names an offset whose record has not been handed out.
 """
 
 import asyncio
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,7 @@ import confluent_kafka as kafka
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from clawstream.streams.clients import admin_client
-from clawstream.streams.consumer import FOLLOWING, arrived, partitions_of
+from clawstream.streams.consumer import FOLLOWING, arrived, partitions_of, watermarks
 from clawstream.streams.errors import KafkaUnreachableError, StreamError
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import Topic, partition_of
@@ -21,7 +20,6 @@ from clawstream.topics import Topic, partition_of
 _LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _TIMEOUT_SECONDS = 30.0
 _BATCH = 500
-_RETRY_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +43,7 @@ class Tail:
         self._reached: dict[int, int] = {}
         starts = []
         for partition in partitions:
-            low, high = self._first_watermarks(partition)
+            low, high = watermarks(self._client, self._name, partition)
             self._reached[partition] = self._handed[partition] = max(low, high - max_records)
             starts.append(kafka.TopicPartition(self._name, partition, self._reached[partition]))
         self._client.assign(starts)
@@ -110,28 +108,6 @@ class Tail:
             return None
         headers = {name: content for name, content in _headers(message) if isinstance(content, bytes)}
         return RawRecord(key=key.decode(errors="replace"), value=value, headers=headers)
-
-    def _first_watermarks(self, partition: int) -> tuple[int, int]:
-        """A cluster that is just electing leaders is asked again for a while."""
-        deadline = time.monotonic() + _TIMEOUT_SECONDS
-        while True:
-            try:
-                return self._watermarks(partition)
-            except KafkaUnreachableError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(_RETRY_SECONDS)
-
-    def _watermarks(self, partition: int) -> tuple[int, int]:
-        place = kafka.TopicPartition(self._name, partition)
-        try:
-            found = self._client.get_watermark_offsets(place, timeout=_TIMEOUT_SECONDS, cached=False)
-        except kafka.KafkaException as error:
-            raise KafkaUnreachableError(f"the end of {self._name} is not known: {error.args[0]}") from error
-        if found is None:
-            raise KafkaUnreachableError(f"the end of {self._name} was not told in {_TIMEOUT_SECONDS:g} s")
-        low, high = found
-        return low, high
 
 
 def _headers(message: kafka.Message) -> list[tuple[str, str | bytes | None]]:
