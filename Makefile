@@ -25,7 +25,7 @@ lint: $(READY)  ## ruff, mypy strict, import-linter
 	$(VENV)/bin/lint-imports
 
 bench: $(READY)  ## run every benchmark; results in benchmarks/results/
-	@for program in loop gateway processors delivery trainer dataset console; do $(VENV)/bin/python -m benchmarks.$$program; done
+	@for program in loop gateway processors delivery trainer swaps queueing dataset console; done
 
 format: $(READY)  ## format the code
 	$(RUN) ruff check --fix-only .
