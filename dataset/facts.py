@@ -42,6 +42,7 @@ class Facts:
     quality: str | None = None
     metadata_json: str | None = None
     channel: str | None = None  # as it was opened with
+    ended_by: str | None = None  # completed or aborted, whichever was said first
 
     @property
     def forgotten(self) -> bool:
@@ -92,6 +93,8 @@ def _note_feedback(facts: Facts, feedback: Feedback) -> None:
     if feedback.kind == "opened":
         facts.metadata_json = feedback.detail_json or facts.metadata_json
         facts.channel = feedback.channel or facts.channel
+    elif feedback.kind in ("completed", "aborted"):
+        facts.ended_by = facts.ended_by or feedback.kind
     elif feedback.kind == "curated":
         facts.curations.append(read_curation(feedback))
         said = _detail(feedback)

@@ -48,7 +48,18 @@ _SPECIAL = {
     "finished_at": _AT,
 }
 SCHEMA = pa.schema([pa.field(name, _SPECIAL.get(name, _TEXT)) for name in FIELDS])
-_REPEATED = ["tenant", "group_id", "agent", "channel", "model", "node", "finish_reason", "logprobs_mode", "quality"]
+_REPEATED = [
+    "tenant",
+    "group_id",
+    "agent",
+    "channel",
+    "model",
+    "node",
+    "ended_by",
+    "finish_reason",
+    "logprobs_mode",
+    "quality",
+]
 _PACKED = {"tokens": unpack_tokens, "logprobs": unpack_logprobs}
 
 

@@ -45,6 +45,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     messages_json: str  # the conversation, the last answer included
     tools_json: str | None
     metadata_json: str | None  # as the trajectory was opened with
+    ended_by: str | None  # completed or aborted, as the agent said; null: it said nothing
     finish_reason: str  # of the last answer
     tokens: bytes  # [T] packed int32
     logprobs: bytes  # [T] packed float32, 0 where not sampled

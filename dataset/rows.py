@@ -73,6 +73,7 @@ def _row(facts: Facts, sequence: Sequence, number: int, sample: Sample | None, r
         messages_json=msgspec.json.encode(messages_of(steps)).decode(),
         tools_json=tools_of(steps),
         metadata_json=facts.metadata_json,
+        ended_by=facts.ended_by,
         finish_reason=last.finish_reason,
         tokens=sequence.tokens,
         logprobs=sequence.logprobs,

@@ -23,13 +23,15 @@ def test_what_was_said_of_a_trajectory_is_put_together() -> None:
         a_step(step_id="s1"),
         a_step(step_id="s2"),
         a_step(step_id="s1", text="submitted again"),
+        a_feedback("aborted"),
+        a_feedback("completed"),
         reward,
         a_sample(sample_id="x", rewards=[reward, a_reward(0.5, reward_id="only in the sample")]),
         a_sample(sample_id="x", reward=9.0),
     )
     assert [(step.step_id, step.text) for step in found.steps.values()] == [("s1", "hello"), ("s2", "hello")]
     assert found.places["s2"].offset == 2
-    assert (found.metadata_json, found.channel) == ('{"answer": 4}', "val")
+    assert (found.metadata_json, found.channel, found.ended_by) == ('{"answer": 4}', "val", "aborted")
     assert [sample.reward for sample in found.samples.values()] == [1.0]
     assert {reward.reward_id, "only in the sample"} < found.rewards.keys()
 
