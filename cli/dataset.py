@@ -50,7 +50,7 @@ def _asking(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--seed", default="", help="Another one gives other splits.")
 @click.option("--forget", multiple=True, metavar="TENANT[/TRAJECTORY]", help="Never in a row.")
 @click.option("--reward-source", default=None, metavar="SOURCE", help="Whose newest reward counts, not the sample's.")
-@click.option("--judged-prefix", default=None, metavar="PREFIX", help="Of the topics that a replay has written.")
+@click.option("--judged", default=None, metavar="NAME", help="Samples and rewards as replay --into NAME wrote them.")
 @click.option("--offsets", multiple=True, metavar="RANGE", help="As steps[0]@10-200, not all that the topic holds.")
 @click.option("--file-mib", default=256, show_default=True, type=click.IntRange(min=1))
 @click.option("--like", type=click.Path(path_type=Path, exists=True), help="The very recipe of this manifest.")
@@ -188,7 +188,7 @@ def _recipe(name: str, root: Path, kafka: KafkaSettings, asked: dict[str, Any]) 
         forgotten=sorted(set(asked["forget"])),
         file_mib=asked["file_mib"],
     )
-    return planned(following(recipe, root), kafka, asked["judged_prefix"], asked["offsets"])
+    return planned(following(recipe, root), kafka, asked["judged"], asked["offsets"])
 
 
 def _given(context: click.Context) -> set[str]:

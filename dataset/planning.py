@@ -22,10 +22,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _VERSION = re.compile(r"v(\d+)")
 
 
-def planned(recipe: Recipe, kafka: KafkaSettings, judged_prefix: str | None, offsets: Iterable[str]) -> Recipe:
+def planned(recipe: Recipe, kafka: KafkaSettings, judged: str | None, offsets: Iterable[str]) -> Recipe:
     """``recipe`` with the ranges of what is in the log now.
 
-    ``judged_prefix``: of the topics that samples and rewards come from, where they were made again by a replay.
+    ``judged``: the name of a replay, whose samples and rewards count in place of the live ones.
     ``offsets``: ranges such as ``steps[0]@10-200``, which count in place of all that the topic holds.
     """
     for text in recipe.where:
@@ -33,8 +33,8 @@ def planned(recipe: Recipe, kafka: KafkaSettings, judged_prefix: str | None, off
     narrowed = [_range(text) for text in offsets]
     ranges = list[TopicRange]()
     for topic in READ.values():
-        is_judged = topic in (SAMPLES, REWARDS) and judged_prefix is not None
-        prefix = judged_prefix if is_judged and judged_prefix is not None else kafka.topic_prefix
+        is_judged = topic in (SAMPLES, REWARDS) and judged is not None
+        prefix = kafka.name(f"{judged}-") if is_judged else kafka.topic_prefix
         own = [replace(each, prefix=prefix) for each in narrowed if each.topic == topic.name]
         if own:
             ranges += own
