@@ -12,7 +12,20 @@ from clawstream.dataset.settings import DatasetSettings
 from clawstream.streams.admin import wait_for_kafka
 from clawstream.streams.settings import KafkaSettings, load
 
-_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+
+class _Folder(click.ParamType[Path]):
+    """A dataset's folder; or a dataset's name, which is its newest version, or name and version."""
+
+    name = "folder"
+
+    def convert(self, value: Any, *_: Any) -> Path:
+        """As ``folder_of`` has it."""
+        from clawstream.dataset.planning import folder_of
+
+        return folder_of(Path(load(DatasetSettings).folder), str(value))
+
+
+_FOLDER = _Folder()
 
 
 @click.group("dataset")
@@ -83,7 +96,7 @@ def build_(context: click.Context, /, name: str, like: Path | None, output: Path
 @click.option("--step", default=None, metavar="ID", help="Which datasets, samples and updates used this step.")
 @click.pass_context
 def show(context: click.Context, /, folder: Path | None, step: str | None) -> None:
-    """Show the dataset in FOLDER, or a line for each version of every dataset."""
+    """Show the dataset in FOLDER (or of that name: its newest version), or a line for each version of every dataset."""
     from clawstream.dataset.lineage import in_datasets, in_updates
     from clawstream.dataset.manifest import read_manifest
     from clawstream.dataset.planning import all_versions

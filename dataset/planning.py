@@ -63,6 +63,16 @@ def versions(root: Path, name: str) -> list[Path]:
     return sorted(found, key=_number)
 
 
+def folder_of(root: Path, named: str) -> Path:
+    """The folder ``named``, or of a dataset of that name its newest version (``sums``), or that one (``sums/v2``).
+    Raises ``DatasetError``."""
+    newest = versions(root, named)[-1:] if _NAME.fullmatch(named) else []
+    for folder in (*newest, root / named, Path(named)):
+        if (folder / MANIFEST).exists():
+            return folder
+    raise DatasetError(f"{named} is neither a folder with a {MANIFEST} nor a dataset in {root}")
+
+
 def all_versions(root: Path) -> list[Path]:
     """The folders of all versions of all datasets."""
     names = sorted(folder.name for folder in root.iterdir() if folder.is_dir()) if root.exists() else []

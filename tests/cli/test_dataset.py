@@ -41,7 +41,7 @@ def test_from_the_log_to_pairs(kafka: KafkaSettings, run: Any) -> None:
     assert "sums/v1  4 rows of 2 groups" in first
     assert "where        reward>=0.0" in first
     assert run("show") == first.splitlines()[0] + "\n"
-    assert run("show", "runs/datasets/sums/v1") == first
+    assert run("show", "runs/datasets/sums/v1") == run("show", "sums") == first
     v1 = "runs/datasets/sums/v1"
     assert run("verify", v1, "--rebuild") == f"{v1} is as its manifest says\n"
     elsewhere = os.environ | {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "LC_ALL": "C"}

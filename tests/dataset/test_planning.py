@@ -4,7 +4,7 @@ import pytest
 
 from clawstream.dataset.errors import DatasetError
 from clawstream.dataset.manifest import MANIFEST, Recipe, read_manifest
-from clawstream.dataset.planning import all_versions, checked, following, next_version, planned
+from clawstream.dataset.planning import all_versions, checked, folder_of, following, next_version, planned
 from clawstream.streams.settings import KafkaSettings
 from tests.dataset.builders import a_dataset, a_row
 
@@ -21,6 +21,14 @@ def test_versions_are_counted_and_know_their_parents(tmp_path: Path) -> None:
     heir = Recipe(name="sums", parent=newest, forgotten=["acme", "t1"])
     assert following(Recipe(name="sums", forgotten=["t1"]), tmp_path) == heir
     assert [folder.name for folder in all_versions(tmp_path)] == ["v1", "v2", "v10"]
+
+
+def test_a_dataset_is_found_by_name_by_version_and_by_folder(tmp_path: Path) -> None:
+    first, second = (a_dataset(tmp_path / "sums" / f"v{number}", [a_row()]) for number in (1, 2))
+    assert folder_of(tmp_path, "sums") == second
+    assert folder_of(tmp_path, "sums/v1") == folder_of(tmp_path, str(first)) == first
+    with pytest.raises(DatasetError, match="sums/v3 is neither a folder"):
+        folder_of(tmp_path, "sums/v3")
 
 
 @pytest.mark.parametrize("name", ["", "../up", ".hidden", "a/b"])
