@@ -13,6 +13,7 @@ from collections.abc import Callable
 import uvicorn
 from rich.progress import Progress as Bar
 
+from clawstream.console.access.browsers import LOOPBACK
 from clawstream.console.access.sessions import Sessions
 from clawstream.console.context import Console
 from clawstream.console.gateway import Gateway
@@ -44,7 +45,7 @@ def run(settings: ConsoleSettings, kafka: KafkaSettings, *, rebuild: bool = Fals
         kafka=kafka,
         index=index,
         gateway=gateway,
-        sessions=Sessions(gateway),
+        sessions=Sessions(gateway, needs_keys=settings.host not in LOOPBACK),
         decoder=decoder,
         pulse=Pulse(kafka),
     )

@@ -3,6 +3,7 @@
 Invariant: no page and no route but the log-in shows anything without a session, and a session is a tenant's.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -11,17 +12,19 @@ import msgspec
 from fastapi import FastAPI
 from nicegui import ui
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from clawstream.console.access.browsers import Guard
 from clawstream.console.access.sessions import COOKIE
 from clawstream.console.context import Console
+from clawstream.console.datasets import DatasetFolder, file_of
 from clawstream.console.gateway import GatewayError
 from clawstream.console.pages import addresses
 from clawstream.console.pages.routes import logged_in, register
 from clawstream.streams.printing import plain
+from clawstream.streams.settings import load
 
 _ASSETS = Path(__file__).parent / "assets"
 _MOST_FORM_BYTES = 10_000
@@ -35,6 +38,7 @@ def site(console: Console) -> ASGIApp:
     app.add_route("/session", _begins(console), methods=["POST"])
     app.add_route("/session/end", _ends(console), methods=["POST"])
     app.add_route("/raw", _raw(console), methods=["GET"])
+    app.add_route("/dataset", _dataset(console), methods=["GET"])
     register(console)
     ui.run_with(
         app,
@@ -87,3 +91,17 @@ def _raw(console: Console) -> Callable[[Request], Awaitable[Response]]:
         return Response(msgspec.json.format(msgspec.json.encode(where)), media_type="application/json")
 
     return raw
+
+
+def _dataset(console: Console) -> Callable[[Request], Awaitable[Response]]:
+    async def dataset(request: Request) -> Response:
+        session = await console.sessions.of(request.cookies.get(COOKIE))
+        if session is None or not console.is_operator(session):
+            return RedirectResponse(addresses.login("/datasets"), _SEE_OTHER)
+        asked, root = request.query_params, load(DatasetFolder).folder
+        found = await asyncio.to_thread(file_of, root, asked.get("name", ""), asked.get("path", ""))
+        if found is None:
+            return Response("there is no such file\n", 404, media_type="text/plain")
+        return FileResponse(found, filename=found.name, media_type="application/octet-stream")
+
+    return dataset

@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _HTML = "text/html"
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
@@ -48,7 +48,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
         """``hosts``: names under which the console is reached, besides loopback."""
-        self._app, self._hosts = app, {*_LOOPBACK, *(host.lower() for host in hosts)}
+        self._app, self._hosts = app, {*LOOPBACK, *(host.lower() for host in hosts)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or refuse."""

@@ -32,18 +32,32 @@ class Session:
 class Sessions:
     """The sessions of this process."""
 
-    def __init__(self, gateway: Gateway, clock: Callable[[], float] = time.monotonic) -> None:
-        self._gateway, self._clock = gateway, clock
+    def __init__(
+        self, gateway: Gateway, clock: Callable[[], float] = time.monotonic, *, needs_keys: bool = False
+    ) -> None:
+        """``needs_keys``: nobody is let in where the gateway asks for none."""
+        self._gateway, self._clock, self._needs_keys = gateway, clock, needs_keys
         self._sessions: dict[str, Session] = {}
 
     async def begin(self, key: str) -> str:
         """A new session's cookie. Raises ``GatewayError``."""
         tenant, now = await self._gateway.tenant(key), self._clock()
+        if self._needs_keys and await self._asks_for_none():
+            raise GatewayError(
+                "this console is reached beyond loopback, and its gateway asks for no keys: give it some"
+            )
         while len(self._sessions) >= _MOST_SESSIONS:
             del self._sessions[next(iter(self._sessions))]
         cookie = secrets.token_urlsafe(32)
         self._sessions[cookie] = Session(key=key, tenant=tenant, began_at=now, asked_at=now)
         return cookie
+
+    async def _asks_for_none(self) -> bool:
+        try:
+            await self._gateway.tenant("")
+        except KeyRefusedError:
+            return False
+        return True
 
     async def of(self, cookie: str | None) -> Session | None:
         """The session behind ``cookie``, while its key is good."""

@@ -40,3 +40,8 @@ def inside(path: str) -> str:
 def problem(sentence: str) -> str:
     """What the log-in page says, as a part of its URL."""
     return urlencode({"problem": sentence[:300]})
+
+
+def dataset_file(name: str, path: str) -> str:
+    """A file of a version of a dataset."""
+    return f"/dataset?{urlencode({'name': name, 'path': path})}"

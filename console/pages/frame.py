@@ -16,6 +16,7 @@ _PLACES = (
     ("/review", "Review"),
     ("/batch", "Next batch"),
     ("/updates", "Updates"),
+    ("/datasets", "Datasets"),
     ("/letters", "Dead letters"),
 )
 _HEAD = '<link rel="stylesheet" href="/assets/console.css">'

@@ -15,6 +15,7 @@ from clawstream.console.gateway import GatewayError, KeyRefusedError
 from clawstream.console.index.filters import Filter
 from clawstream.console.pages import addresses
 from clawstream.console.pages.batch import batch
+from clawstream.console.pages.datasets import Datasets
 from clawstream.console.pages.frame import frame
 from clawstream.console.pages.letters import letters
 from clawstream.console.pages.login import login
@@ -49,6 +50,7 @@ def register(console: Console) -> None:
     _page(console, "/batch", "Next batch", lambda session, _: batch(console, session))
     _page(console, "/updates", "Updates", lambda session, _: updates(console, session))
     _page(console, "/update", "Update", one_update)
+    _page(console, "/datasets", "Datasets", lambda session, _: Datasets(console, session).show())
     _page(console, "/letters", "Dead letters", lambda session, _: letters(console, session))
     _page(console, "/trajectories", "Trajectories", trajectories)
     _page(console, "/trajectory", "Trajectory", trajectory)

@@ -72,7 +72,8 @@ def console_url(
     """The console."""
     folder = tmp_path_factory.mktemp("console")
     flags = ("--port", "0", "--gateway-url", gateway_url, "--data-dir", str(folder), "--max-days", "36500")
-    with process(topics, "console", *flags, "--model", str(model)) as url:
+    extra = {"CLAWSTREAM_DATASET_FOLDER": str(folder / "datasets")}
+    with process(topics, "console", *flags, "--model", str(model), extra=extra) as url:
         yield url
 
 

@@ -28,12 +28,13 @@ FLAGS = [
 
 
 @contextlib.contextmanager
-def process(kafka: KafkaSettings, *arguments: str) -> Iterator[str]:
-    """A command of ours, once it serves; its URL."""
+def process(kafka: KafkaSettings, *arguments: str, extra: dict[str, str] | None = None) -> Iterator[str]:
+    """A command of ours, once it serves; its URL. ``extra``: of its environment."""
     environment = os.environ | {
         "CLAWSTREAM_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
         "CLAWSTREAM_KAFKA_TOPIC_PREFIX": kafka.topic_prefix,
         "PYTHONPATH": os.pathsep.join(sys.path),
+        **(extra or {}),
     }
     command = [sys.executable, "-m", "clawstream.cli.main", *arguments]
     child = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)

@@ -52,6 +52,24 @@ def test_a_loop_is_watched(watched: Watched, loop: None) -> None:
     shot(page, "tokens")
 
 
+def test_a_dataset_is_built_and_downloaded(watched: Watched, loop: None) -> None:
+    page = watched.page
+    page.goto("/datasets")
+    page.get_by_label("Name").fill("sums")
+    page.get_by_label("Conditions").fill("agent=calculator")
+    page.get_by_role("button", name="Build").click()
+    row = page.get_by_role("row", name="sums")
+    expect(row).to_contain_text("39")
+    with page.expect_download() as downloading:
+        row.get_by_role("link", name="parquet").first.click()
+    assert downloading.value.path().read_bytes()[:4] == b"PAR1"
+    for label in ("Before", "After"):
+        page.get_by_label(label).click()
+        page.get_by_role("option").first.click()
+    page.get_by_role("button", name="Compare").click()
+    expect(page.get_by_text("They are the same.")).to_be_visible()
+
+
 def test_tokens_are_read_at_night(look: Look, loop: None) -> None:
     watched = look(scheme="dark")
     page = watched.page

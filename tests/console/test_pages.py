@@ -32,6 +32,7 @@ PLACES = {
     "batch": "/batch",
     "updates": "/updates",
     "update": "/update?id=evil-update",
+    "datasets": "/datasets",
     "letters": "/letters",
     "missing": "/trajectory?id=%3Cscript%3Ewindow.hacked%3D5%3C%2Fscript%3E",
     "search": "/trajectories?text=%3Cscript%3Ewindow.hacked%3D6%3C%2Fscript%3E&agent=%22%3E%3Cb%3E",
@@ -125,7 +126,7 @@ def test_nothing_is_wrong_with_a_page(readers: dict[str, Watched], evil: str, na
     page = looking.page
     page.goto(PLACES[name].format(id=evil))
     expect(page.locator("main h1")).to_be_visible()
-    if name not in ("missing", "login", "overview", "review", "search", "batch"):
+    if name not in ("missing", "login", "overview", "review", "search", "batch", "datasets"):
         expect(page.get_by_text("<script>window.hacked").first).to_be_attached()
     page.wait_for_timeout(150)
     assert page.evaluate("window.hacked") is None
@@ -155,6 +156,9 @@ def test_a_tenant_sees_its_own(look: Look, evil: str, producer: Producer) -> Non
     expect(page.get_by_text("0 of 1: others are another tenant's")).to_be_visible()
     page.goto("/letters")
     expect(page.get_by_text("Only operators see")).to_be_visible()
+    page.goto("/datasets")
+    expect(page.get_by_text("Only operators see")).to_be_visible()
+    assert page.request.get("/dataset?name=sums/v1&path=manifest.json", max_redirects=0).status == 303
     assert page.request.get("/raw?topic=steps&id=evil-step").status == 404
     assert looking.problems == []
     page.context.close()

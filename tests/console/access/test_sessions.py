@@ -61,3 +61,13 @@ async def test_while_the_gateway_is_down_its_last_word_counts() -> None:
     assert await sessions.of(cookie) is not None
     clock.now = 13 * 3600.0
     assert await sessions.of(cookie) is None
+
+
+async def test_beyond_loopback_a_gateway_without_keys_lets_nobody_in() -> None:
+    class Open(Keys):
+        async def tenant(self, key: str) -> str:
+            return "default"
+
+    with pytest.raises(GatewayError, match="asks for no keys"):
+        await Sessions(Open(), Clock(), needs_keys=True).begin("whatever")
+    assert await Sessions(Keys(k1="acme"), Clock(), needs_keys=True).begin("k1")
