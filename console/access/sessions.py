@@ -1,7 +1,8 @@
 """Who is looking: a cookie, and behind it the gateway's key.
 
 Invariant: keys stay in memory, never in the cookie or on disk. The gateway alone says whose a key is; it is asked again
-every minute, so a key that it forgets shows nothing more. While it does not answer, what it said last counts.
+every 45 seconds, and open pages look every 15, so a key that it forgets shows nothing more within a minute. While it
+does not answer, what it said last counts.
 """
 
 import secrets
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from clawstream.console.gateway import Gateway, GatewayError, KeyRefusedError
 
 COOKIE = "clawstream_console"
-_ASK_AGAIN_SECONDS = 60.0
+_ASK_AGAIN_SECONDS = 45.0
 _MOST_SESSIONS = 10_000
 _LONGEST_SECONDS = 12 * 3600.0
 
@@ -21,6 +22,7 @@ _LONGEST_SECONDS = 12 * 3600.0
 class Session:
     """One browser."""
 
+    cookie: str
     key: str  # empty: the gateway asks for none
     tenant: str
     began_at: float
@@ -49,7 +51,7 @@ class Sessions:
         while len(self._sessions) >= _MOST_SESSIONS:
             del self._sessions[next(iter(self._sessions))]
         cookie = secrets.token_urlsafe(32)
-        self._sessions[cookie] = Session(key=key, tenant=tenant, began_at=now, asked_at=now)
+        self._sessions[cookie] = Session(cookie=cookie, key=key, tenant=tenant, began_at=now, asked_at=now)
         return cookie
 
     async def _asks_for_none(self) -> bool:

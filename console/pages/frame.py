@@ -19,6 +19,7 @@ _PLACES = (
     ("/datasets", "Datasets"),
     ("/letters", "Dead letters"),
 )
+_LOOK_SECONDS = 15.0
 _HEAD = '<link rel="stylesheet" href="/assets/console.css">'
 
 
@@ -41,6 +42,7 @@ def frame(console: Console, session: Session | None, place: str) -> Iterator[Non
     with ui.element("div").classes("cs-main"):
         if session is not None:
             _progress(console)
+            _keep_out(console, session)
         yield
 
 
@@ -63,6 +65,16 @@ def _tools(session: Session, dark: ui.dark_mode) -> None:
     if session.key:
         with ui.element("form").props("method=post action=/session/end"):
             ui.button(icon="logout").props('flat round dense color=white type=submit aria-label="Log out"')
+
+
+def _keep_out(console: Console, session: Session) -> None:
+    """Close the page once the session's key is no good any more."""
+
+    async def look() -> None:
+        if await console.sessions.of(session.cookie) is None:
+            ui.navigate.to("/login")
+
+    ui.timer(_LOOK_SECONDS, look, immediate=False)
 
 
 def _progress(console: Console) -> None:
