@@ -69,10 +69,12 @@ class Datasets:
         await self._run(asked)
 
     async def _compare(self) -> None:
-        if self._before.value and self._after.value:
-            status, _ = await self._run(["diff", str(self._before.value), str(self._after.value)])
-            if status == 0:
-                self._tell("They are the same.")
+        if not self._before.value or not self._after.value:
+            self._tell("Choose two versions")
+            return
+        status, _ = await self._run(["diff", str(self._before.value), str(self._after.value)])
+        if status == 0:
+            self._tell("They are the same.")
 
     async def _run(self, arguments: list[str]) -> tuple[int, str]:
         self._tell("…")

@@ -59,15 +59,16 @@ def test_a_dataset_is_built_and_downloaded(watched: Watched, loop: None) -> None
     page.get_by_label("Conditions").fill("agent=calculator")
     page.get_by_role("button", name="Build").click()
     row = page.get_by_role("row", name="sums")
-    expect(row).to_contain_text("39")
+    expect(row).to_contain_text("39", timeout=120_000)
     with page.expect_download() as downloading:
         row.get_by_role("link", name="parquet").first.click()
     assert downloading.value.path().read_bytes()[:4] == b"PAR1"
     for label in ("Before", "After"):
         page.get_by_label(label).click()
         page.get_by_role("option").first.click()
+        expect(page.get_by_role("listbox")).to_have_count(0)
     page.get_by_role("button", name="Compare").click()
-    expect(page.get_by_text("They are the same.")).to_be_visible()
+    expect(page.get_by_text("They are the same.")).to_be_visible(timeout=120_000)
 
 
 def test_tokens_are_read_at_night(look: Look, loop: None) -> None:
