@@ -4,7 +4,8 @@ Invariant: what returns is acknowledged by Kafka. Faust's own producer is not us
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from clawstream.processors.metrics import OUTPUTS, REJECTIONS
 from clawstream.processors.output import Output
@@ -20,14 +21,16 @@ class Sender:
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
 
-    async def outputs(self, outputs: Iterable[Output]) -> None:
+    async def outputs(self, outputs: Sequence[Output]) -> None:
         """Return once all ``outputs`` are acknowledged. Raises ``KafkaSendError`` when one is not."""
         batch = self._producer.batch()
         for output in outputs:
             batch.send(output.topic, output.record)
-            OUTPUTS.labels(output.topic.name).inc()
-            if isinstance(output.record, Rejection):
-                REJECTIONS.labels(output.record.reason).inc()
+        for topic, count in Counter(output.topic.name for output in outputs).items():
+            OUTPUTS.labels(topic).inc(count)
+        rejected = (output.record.reason for output in outputs if isinstance(output.record, Rejection))
+        for reason, count in Counter(rejected).items():
+            REJECTIONS.labels(reason).inc(count)
         await asyncio.wrap_future(batch.sent())
 
     async def changes(self, changes: Iterable[tuple[str, Change]]) -> None:

@@ -19,6 +19,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from functools import cache
 from typing import TypeVar
 
 import confluent_kafka as kafka
@@ -60,6 +61,7 @@ class Producer:
             },
         )
         self._queue_seconds = queue_seconds
+        self._produced = cache(lambda topic: RECORDS_PRODUCED.labels(topic.removeprefix(settings.topic_prefix)))
         self._answered: deque[_Answered] = deque()  # by Kafka, and not yet told to the event loop
         self.broken: Future[None] = Future()  # fails with ``ProducerBrokenError`` once nothing can be sent any more
         self.broken.set_running_or_notify_cancel()  # who watches it may stop; it goes on for others
@@ -144,7 +146,7 @@ class Producer:
 
         def delivered(error: kafka.KafkaError | None, _: kafka.Message) -> None:
             if error is None:
-                RECORDS_PRODUCED.labels(topic.removeprefix(self._settings.topic_prefix)).inc()
+                self._produced(topic).inc()
             settle(None if error is None else _refused(topic, error))
 
         packed: list[tuple[str, str | bytes | None]] = list((headers or {}).items())

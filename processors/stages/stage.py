@@ -67,12 +67,11 @@ class Stage(ABC, Generic[S, R]):
             state, settled_ms = self.kept.open_state(key), settled(owner_of(key))
             if state is None or settled_ms is None:
                 continue
-            if state.closed_ms is None and not self._is_whole(key, state):
-                self.kept.agenda.look_at(key, now_ms)
-                continue
             if state.closed_ms is None:
                 state = self._looked_at(key, state, now_ms, settled_ms)
             if state.closed_ms is None and (closed_by := self.closing_reason(state, now_ms, settled_ms)):
+                if not self._is_whole(key, state):
+                    continue  # what is read again touches it
                 state = replace(state, closed_ms=now_ms, closed_by=closed_by, version=self.newest_version)
                 self.kept.put(key, state)
             if state.closed_ms is not None:
@@ -123,8 +122,9 @@ class Stage(ABC, Generic[S, R]):
     ) -> Due:
         """What follows from a record. One that is known is kept again when its bytes were lost between two tables."""
         due = Due(outputs=outputs)
-        if after.closed_ms is None and not self.kept.has_payload(key, name):
+        is_missing = after.closed_ms is None and not self.kept.has_payload(key, name)
+        if is_missing:
             due.keep.append(partial(self.kept.put_payload, key, name, raw, record))
-        if after is not before:
+        if is_missing or after is not before:
             due.keep.append(partial(self.kept.put, key, after))
         return due

@@ -123,7 +123,7 @@ class Trajectories(Stage[TrajectoryState, Step]):
             self._jobs += [(key, job) for job in wanted]
         if self._settings.ready == "step":
             decided = live.decided(state, self.newest_version, self._settings, self._scorers)
-            if decided is not state:
+            if decided is not state and self._is_whole(key, state):
                 self.kept.put(key, decided)
                 state = decided
         if state.observed or state.sampled < len(state.decided):
