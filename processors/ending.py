@@ -75,7 +75,9 @@ def look_again_ms(state: TrajectoryState, now_ms: int, settled_ms: int, settings
         waits = (settings.gap_seconds, settings.reward_deadline_seconds)
         later = [start + round(1000 * seconds) for seconds in waits for start in (over.since_ms, state.asked_ms)]
         return min((moment for moment in later if moment > now_ms), default=now_ms)
-    if state.ended_by is not None or state.observed:
+    if state.ended_by is not None:  # what was read before it may be slow to be taken: look the less, the longer it is
+        return now_ms + (now_ms - state.ended_arrival_ms) // 4
+    if state.observed:
         return now_ms
     idle = state.last_arrival_ms + round(1000 * settings.idle_seconds)
     return max(now_ms, min(idle, state.first_arrival_ms + round(1000 * settings.max_age_seconds)))

@@ -7,6 +7,7 @@ none after one that failed: whoever calls sees to both.
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from clawstream.processors.assembly import TrajectoryState
@@ -88,7 +89,7 @@ class Pipeline:
         outputs = []
         for scored in batch:
             self.scoring.finished(scored.reward.reward_id)
-            if not self._indexed or self._positions.settled_ms(owner_of(scored.key), (STEPS, FEEDBACK)) is None:
+            if not self._indexed or not self._positions.owns(owner_of(scored.key), (STEPS, FEEDBACK)):
                 continue  # whoever has the partition now asks again
             outputs += self._trajectories.on_score(scored.key, scored.reward).outputs
             if scored.failure is not None:
@@ -129,8 +130,12 @@ class Pipeline:
             stage.kept.forget_index()
 
     async def _close_due(self, what: str, stage: Trajectories | Groups, at_ms: int, *topics: Topic[Any]) -> None:
+        @cache  # positions do not move meanwhile
+        def settled_at(partition: int) -> int | None:
+            return self._positions.settled_ms(partition, topics)
+
         def settled(owner: bytes) -> int | None:
-            return self._positions.settled_ms(owner, topics)
+            return settled_at(self._positions.partition_of(owner))
 
         stage.newest_version = self._newest.value if self._newest else None
         stage.decide(at_ms, settled)

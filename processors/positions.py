@@ -36,12 +36,18 @@ class Positions:
         """``message`` has been taken, and all that follows from it is acknowledged."""
         self._fences[topic.name].took(message.partition, message.offset)
 
-    def settled_ms(self, owner: bytes, topics: Iterable[Topic[Any]]) -> int | None:
-        """Up to when ``owner``'s events have been taken from ``topics``; None when its partition is not ours."""
-        partition = self.partition_of(owner)
-        if any((topic.name, partition) not in self._owned for topic in topics):
+    def owns(self, owner: bytes, topics: Iterable[Topic[Any]]) -> bool:
+        """Are ``owner``'s events in ``topics`` this worker's to take?"""
+        return self._has(self.partition_of(owner), topics)
+
+    def settled_ms(self, partition: int, topics: Iterable[Topic[Any]]) -> int | None:
+        """Up to when the events of ``partition`` have been taken from ``topics``; None when it is not ours."""
+        if not self._has(partition, topics):
             return None
         return min(self._fences[topic.name].settled_ms(partition) for topic in topics)
+
+    def _has(self, partition: int, topics: Iterable[Topic[Any]]) -> bool:
+        return all((topic.name, partition) in self._owned for topic in topics)
 
     async def observe_ends(self, now_ms: int) -> None:
         """Set and pass fences. Asks Kafka itself: the consumer's own idea of an end is as old as its last fetch."""

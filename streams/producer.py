@@ -33,6 +33,7 @@ from clawstream.topics import Topic
 
 R = TypeVar("R", bound=Record)
 Headers = dict[str, str]
+OnDelivery = Callable[[kafka.KafkaError | None, kafka.Message], None]
 _Answered = tuple["asyncio.Future[None]", KafkaSendError | None]
 
 _POLL_SECONDS = 0.05
@@ -124,14 +125,31 @@ class Producer:
 
     def batch(self) -> Batch:
         """Many records that are waited for together: one future costs less than one for each."""
+        told = dict[str, OnDelivery]()  # by topic: one function costs less than one for each record
 
         def queue(topic: str, key: bytes | None, value: bytes | None, partition: int | None, settle: Settle) -> None:
-            deadline, at = time.monotonic() + self._queue_seconds, _BY_KEY if partition is None else partition
-            while not self._produce(topic, key, value, None, settle, at):
+            if topic not in told:
+                told[topic] = self._delivered(topic, settle)
+            at = _BY_KEY if partition is None else partition
+            if self._queue(topic, key, value, None, told[topic], at):
+                return
+            deadline = time.monotonic() + self._queue_seconds
+            while not self._queue(topic, key, value, None, told[topic], at):
                 self._check_queue(topic, deadline)
                 time.sleep(_POLL_SECONDS)
 
         return Batch(queue, self._settings)
+
+    def _delivered(self, topic: str, settle: Settle) -> OnDelivery:
+        """What librdkafka is to call for a record of ``topic`` once Kafka has answered."""
+        produced = self._produced(topic)
+
+        def delivered(error: kafka.KafkaError | None, _: kafka.Message) -> None:
+            if error is None:
+                produced.inc()
+            settle(None if error is None else _refused(topic, error))
+
+        return delivered
 
     def _produce(
         self,
@@ -139,20 +157,25 @@ class Producer:
         key: bytes | None,
         value: bytes | None,
         headers: Headers | None,
-        settle: Callable[[KafkaSendError | None], None],
+        settle: Settle,
         partition: int = _BY_KEY,
     ) -> bool:
         """Queue one record, and ``settle`` it once Kafka has answered; False when the local queue is full."""
+        return self._queue(topic, key, value, headers, self._delivered(topic, settle), partition)
 
-        def delivered(error: kafka.KafkaError | None, _: kafka.Message) -> None:
-            if error is None:
-                self._produced(topic).inc()
-            settle(None if error is None else _refused(topic, error))
-
-        packed: list[tuple[str, str | bytes | None]] = list((headers or {}).items())
+    def _queue(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers | None,
+        on_delivery: OnDelivery,
+        partition: int,
+    ) -> bool:
+        packed: list[tuple[str, str | bytes | None]] = list(headers.items()) if headers else []
         try:
             self._client.produce(
-                topic, value=value, key=key, headers=packed, partition=partition, on_delivery=delivered
+                topic, value=value, key=key, headers=packed, partition=partition, on_delivery=on_delivery
             )
         except BufferError:
             return False

@@ -13,6 +13,7 @@ import torch
 import transformers
 from safetensors.numpy import load_file, save_file
 
+from clawstream.schemas import NodeStatus
 from tests.vllm_node import START_SECONDS, Said, VllmNode, running_node, together
 
 pytestmark = [pytest.mark.vllm, pytest.mark.kafka]
@@ -43,11 +44,17 @@ def is_whole(said: Said) -> None:
     assert said.spans[-1]["end"] == count
 
 
-def test_it_announces_that_it_is_ready_at_version_0(node: VllmNode) -> None:
+def until_ready(node: VllmNode) -> tuple[NodeStatus, NodeStatus]:
+    """The first thing that it said, and the first after it was starting; it repeats itself."""
     said = node.statuses()
-    assert [status.health for status in said[:2]] == ["starting", "ready"]
-    assert (said[1].version, said[1].model, said[1].logprobs_mode) == (0, "policy", "processed_logprobs")
-    assert said[1].max_model_len == 1024
+    return said[0], next(status for status in said if status.health != "starting")
+
+
+def test_it_announces_that_it_is_ready_at_version_0(node: VllmNode) -> None:
+    first, ready = until_ready(node)
+    assert first.version == 0
+    assert (ready.version, ready.model, ready.logprobs_mode) == (0, "policy", "processed_logprobs")
+    assert ready.max_model_len == 1024
     assert node.label() == "0"
 
 
@@ -210,10 +217,8 @@ def test_one_that_joins_late_loads_the_newest_and_stops_when_told(node: VllmNode
     node.wait(lambda status: status.version == version)
     with running_node(node.kafka, node.folder, node.folder / "model", "late") as late:
         late.wait(lambda status: status.health == "ready", START_SECONDS)
-        assert [(status.health, status.version) for status in late.statuses()[:2]] == [
-            ("starting", 0),
-            ("ready", version),
-        ]
+        first, ready = until_ready(late)
+        assert [(each.health, each.version) for each in (first, ready)] == [("starting", 0), ("ready", version)]
         assert late.label() == str(version)
         assert {span["version"] for span in late.stream().spans} == {str(version)}
         url = late.url
