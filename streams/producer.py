@@ -86,12 +86,13 @@ class Producer:
         def settle(error: KafkaSendError | None) -> None:
             self._answered.append((future, error))
 
-        if self._produce(name, key, value, headers, settle):
+        on_delivery = self._delivered(name, settle)
+        if self._queue(name, key, value, headers, on_delivery):
             return future
         deadline = time.monotonic() + (self._queue_seconds if queue_seconds is None else queue_seconds)
 
         async def wait_for_room() -> None:
-            while not self._produce(name, key, value, headers, settle):
+            while not self._queue(name, key, value, headers, on_delivery):
                 self._check_queue(name, deadline)
                 await asyncio.sleep(_POLL_SECONDS)
             await future
@@ -117,10 +118,7 @@ class Producer:
             else:
                 future.set_exception(error)
 
-        deadline = time.monotonic() + self._queue_seconds
-        while not self._produce(topic, key, value, headers, settle, partition):
-            self._check_queue(topic, deadline)
-            time.sleep(_POLL_SECONDS)
+        self._enter(topic, key, value, headers, self._delivered(topic, settle), partition)
         return future
 
     def batch(self) -> Batch:
@@ -130,13 +128,7 @@ class Producer:
         def queue(topic: str, key: bytes | None, value: bytes | None, partition: int | None, settle: Settle) -> None:
             if topic not in told:
                 told[topic] = self._delivered(topic, settle)
-            at = _BY_KEY if partition is None else partition
-            if self._queue(topic, key, value, None, told[topic], at):
-                return
-            deadline = time.monotonic() + self._queue_seconds
-            while not self._queue(topic, key, value, None, told[topic], at):
-                self._check_queue(topic, deadline)
-                time.sleep(_POLL_SECONDS)
+            self._enter(topic, key, value, None, told[topic], _BY_KEY if partition is None else partition)
 
         return Batch(queue, self._settings)
 
@@ -151,17 +143,21 @@ class Producer:
 
         return delivered
 
-    def _produce(
+    def _enter(
         self,
         topic: str,
         key: bytes | None,
         value: bytes | None,
         headers: Headers | None,
-        settle: Settle,
-        partition: int = _BY_KEY,
-    ) -> bool:
-        """Queue one record, and ``settle`` it once Kafka has answered; False when the local queue is full."""
-        return self._queue(topic, key, value, headers, self._delivered(topic, settle), partition)
+        on_delivery: OnDelivery,
+        partition: int,
+    ) -> None:
+        """Queue one record, and wait for room. Raises ``KafkaSendError`` when there is none for long."""
+        deadline: float | None = None
+        while not self._queue(topic, key, value, headers, on_delivery, partition):
+            deadline = deadline or time.monotonic() + self._queue_seconds
+            self._check_queue(topic, deadline)
+            time.sleep(_POLL_SECONDS)
 
     def _queue(
         self,
@@ -170,8 +166,9 @@ class Producer:
         value: bytes | None,
         headers: Headers | None,
         on_delivery: OnDelivery,
-        partition: int,
+        partition: int = _BY_KEY,
     ) -> bool:
+        """Queue one record; False when the local queue is full."""
         packed: list[tuple[str, str | bytes | None]] = list(headers.items()) if headers else []
         try:
             self._client.produce(

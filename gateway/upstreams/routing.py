@@ -15,6 +15,7 @@ from datetime import datetime
 from clawstream.schemas import NodeStatus
 
 SERVING = frozenset({"ready", "swapping"})
+_STARTING = frozenset({"starting"})
 
 _MOST_SHARES = 1.25
 _LEAST_CALLS = 4  # under way, below which no node has too many
@@ -23,14 +24,18 @@ _IDLE: Mapping[str, int] = {}
 
 def live(nodes: Iterable[NodeStatus], at: datetime, max_age_seconds: float) -> list[NodeStatus]:
     """Nodes that serve and said so within ``max_age_seconds`` before ``at``. A node that swaps weights serves on."""
-    return [
-        status for status in nodes if status.health in SERVING and (at - status.at).total_seconds() <= max_age_seconds
-    ]
+    return _saying(SERVING, nodes, at, max_age_seconds)
 
 
 def starting(nodes: Iterable[NodeStatus], at: datetime, max_age_seconds: float) -> list[NodeStatus]:
     """Nodes that will serve, and said so within ``max_age_seconds`` before ``at``."""
-    return [each for each in nodes if each.health == "starting" and (at - each.at).total_seconds() <= max_age_seconds]
+    return _saying(_STARTING, nodes, at, max_age_seconds)
+
+
+def _saying(
+    healths: frozenset[str], nodes: Iterable[NodeStatus], at: datetime, max_age_seconds: float
+) -> list[NodeStatus]:
+    return [each for each in nodes if each.health in healths and (at - each.at).total_seconds() <= max_age_seconds]
 
 
 def serving(nodes: list[NodeStatus], model: str | None) -> list[NodeStatus]:
