@@ -39,7 +39,7 @@ from clawstream.schemas import (
     now,
     pack_logprobs,
 )
-from clawstream.streams.history import Told
+from clawstream.streams.reading.history import Told
 from clawstream.topics import CATALOGUE
 
 _TURNS, _STEP_BYTES, _SAMPLES_OF_UPDATE = 4, 1_000, 64

@@ -22,10 +22,10 @@ from benchmarks.synthetic_records import completed, conversation
 from clawstream.dataset.manifest import read_manifest
 from clawstream.schemas import GroupStatistics, Sample, derived_id, now
 from clawstream.schemas.reading.sequences import resolve
-from clawstream.streams.admin import create_missing
 from clawstream.streams.broker import LocalBroker
-from clawstream.streams.producer import Producer
+from clawstream.streams.cluster.admin import create_missing
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import FEEDBACK, SAMPLES, STEPS
 
 _GIB, _MIB = 1024**3, 1024**2

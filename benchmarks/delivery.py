@@ -23,11 +23,11 @@ from msgspec.structs import replace
 
 from benchmarks.report import publish
 from benchmarks.synthetic_records import completed, conversation
-from clawstream.streams.admin import create_missing
 from clawstream.streams.broker import LocalBroker
-from clawstream.streams.consumer import Follower, read_all
-from clawstream.streams.producer import Producer
+from clawstream.streams.cluster.admin import create_missing
+from clawstream.streams.reading.consumer import Follower, read_all
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import FEEDBACK, REJECTED, SAMPLES, STEPS
 
 _GROUP_SIZE = 4

@@ -27,12 +27,12 @@ import aiohttp
 
 from benchmarks.report import percentiles, publish
 from benchmarks.synthetic_node import keep_announcing
-from clawstream.streams.admin import create_missing
 from clawstream.streams.broker import LocalBroker
-from clawstream.streams.child import tied
-from clawstream.streams.ports import free_port
-from clawstream.streams.producer import Producer
+from clawstream.streams.cluster.admin import create_missing
+from clawstream.streams.process.child import tied
+from clawstream.streams.process.ports import free_port
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.writing.producer import Producer
 from clawstream.up.processes import Process
 from clawstream.up.supervisor import Supervisor
 

@@ -24,13 +24,13 @@ from benchmarks.gateway import until_it_answers
 from benchmarks.report import percentiles, publish
 from benchmarks.synthetic_node import keep_announcing, make_app
 from clawstream.schemas import Sample
-from clawstream.streams.admin import create_missing
 from clawstream.streams.broker import LocalBroker
-from clawstream.streams.consumer import Follower, GroupConsumer, Received
-from clawstream.streams.dead import DeadLetters
-from clawstream.streams.ports import free_port
-from clawstream.streams.producer import Producer
+from clawstream.streams.cluster.admin import create_missing
+from clawstream.streams.process.ports import free_port
+from clawstream.streams.reading.consumer import Follower, GroupConsumer, Received
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.writing.dead import DeadLetters
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import FEEDBACK, SAMPLES, STEPS
 from clawstream.up.processes import Process
 from clawstream.up.supervisor import Supervisor

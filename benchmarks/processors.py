@@ -24,13 +24,13 @@ from benchmarks.report import publish
 from benchmarks.synthetic_records import completed, conversation
 from clawstream.processors.pipeline import GROUP
 from clawstream.schemas import encode
-from clawstream.streams.admin import create_missing
 from clawstream.streams.broker import LocalBroker
-from clawstream.streams.clients import admin_client
-from clawstream.streams.consumer import Follower
-from clawstream.streams.lag import LagReader
-from clawstream.streams.producer import Producer
+from clawstream.streams.cluster.admin import create_missing
+from clawstream.streams.cluster.clients import admin_client
+from clawstream.streams.lag.groups import LagReader
+from clawstream.streams.reading.consumer import Follower
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import FEEDBACK, REWARDS, SAMPLES, STEPS
 from clawstream.up.processes import Process
 from clawstream.up.supervisor import Supervisor

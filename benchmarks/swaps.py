@@ -28,13 +28,13 @@ from benchmarks.report import percentiles, publish
 from clawstream.demo.model import make_model
 from clawstream.demo.warmup import WarmupSettings
 from clawstream.schemas import TOKEN_BYTES, NodeStatus, Step, WeightVersion, now
-from clawstream.streams.admin import create_missing
 from clawstream.streams.broker import LocalBroker
-from clawstream.streams.consumer import Follower, read_all
-from clawstream.streams.ports import free_port
-from clawstream.streams.producer import Producer
+from clawstream.streams.cluster.admin import create_missing
+from clawstream.streams.files.snapshots import weights_digest
+from clawstream.streams.process.ports import free_port
+from clawstream.streams.reading.consumer import Follower, read_all
 from clawstream.streams.settings import KafkaSettings
-from clawstream.streams.snapshots import weights_digest
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import NODES, STEPS, WEIGHTS
 from clawstream.up.processes import Process
 from clawstream.up.supervisor import Supervisor

@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from clawstream.schemas import NodeStatus, now
-from clawstream.streams.producer import Producer
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import NODES
 
 RESPONSE_TOKENS = 16

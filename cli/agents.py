@@ -9,7 +9,7 @@ import click
 
 from clawstream.agents.settings import AgentsSettings
 from clawstream.cli.options import flags
-from clawstream.streams.log import configure_logging
+from clawstream.streams.process.log import configure_logging
 from clawstream.streams.settings import load
 
 

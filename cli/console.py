@@ -9,7 +9,7 @@ import click
 
 from clawstream.cli.options import flags
 from clawstream.console.settings import ConsoleSettings
-from clawstream.streams.log import configure_logging
+from clawstream.streams.process.log import configure_logging
 from clawstream.streams.settings import KafkaSettings, load
 
 

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from clawstream.dataset.settings import DatasetSettings
-from clawstream.streams.admin import wait_for_kafka
+from clawstream.streams.cluster.admin import wait_for_kafka
 from clawstream.streams.settings import KafkaSettings, load
 
 
@@ -77,7 +77,7 @@ def build_(context: click.Context, /, name: str, like: Path | None, output: Path
     from clawstream.dataset.building import build
     from clawstream.dataset.planning import again, next_version
     from clawstream.dataset.showing import lines_of
-    from clawstream.streams.progress import shown
+    from clawstream.streams.process.progress import shown
 
     settings, kafka = load(DatasetSettings), load(KafkaSettings, context.obj)
     folder = output or next_version(Path(settings.folder), name)
@@ -143,7 +143,7 @@ def verify(context: click.Context, /, folder: Path, rebuild: bool, without: str 
     Exit status: 0 when all is as it should be, 1 when not, each reason on a line.
     """
     from clawstream.dataset.verifying import damage, rebuilt_differently, traces, traces_in_rebuild
-    from clawstream.streams.progress import shown
+    from clawstream.streams.process.progress import shown
 
     kafka, problems = load(KafkaSettings, context.obj), list(damage(folder))
     with shown() as watch:
@@ -174,8 +174,8 @@ def export_(context: click.Context, /, folder: Path, form: str, output: Path, wi
     huggingface: a folder for datasets.load_dataset. verl: Parquet of prompts and of what was sampled for them.
     """
     from clawstream.dataset.exports import export
-    from clawstream.streams.blobs import BlobStore
-    from clawstream.streams.progress import shown
+    from clawstream.streams.files.blobs import BlobStore
+    from clawstream.streams.process.progress import shown
 
     blobs = BlobStore(load(KafkaSettings, context.obj).blob_url) if with_blobs else None
     with shown() as watch:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import click
 
 from clawstream.streams.errors import StreamError
-from clawstream.streams.letters import BuriedLetter, RedriveError, buried, redrive, topic_named
-from clawstream.streams.producer import Producer
+from clawstream.streams.reading.letters import BuriedLetter, RedriveError, buried, redrive, topic_named
 from clawstream.streams.settings import KafkaSettings, load
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import CATALOGUE
 
 

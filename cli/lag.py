@@ -8,12 +8,12 @@ import click
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from clawstream.streams.admin import wait_for_kafka
-from clawstream.streams.behind import Behind, Onlooker, Report
-from clawstream.streams.exporter import LagCollector
-from clawstream.streams.metrics import serve_metrics
+from clawstream.streams.cluster.admin import wait_for_kafka
+from clawstream.streams.lag.behind import Behind, Onlooker, Report
+from clawstream.streams.lag.exporter import LagCollector
+from clawstream.streams.process.metrics import serve_metrics
+from clawstream.streams.process.shutdown import stop_event
 from clawstream.streams.settings import KafkaSettings, load
-from clawstream.streams.shutdown import stop_event
 
 
 @click.command("lag")

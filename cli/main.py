@@ -29,7 +29,7 @@ from clawstream.processors.settings import ProcessorsSettings
 from clawstream.rollout.settings import RolloutSettings
 from clawstream.streams.broker.settings import BrokerSettings
 from clawstream.streams.errors import StreamError
-from clawstream.streams.log import configure_logging
+from clawstream.streams.process.log import configure_logging
 from clawstream.streams.settings import KafkaSettings, Section, SettingsError, load
 from clawstream.trainer.settings import TrainerSettings
 from clawstream.up.settings import UpSettings

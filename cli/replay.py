@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from clawstream.processors.settings import ProcessorsSettings
-from clawstream.streams.log import configure_logging
-from clawstream.streams.query import QueryError, condition
-from clawstream.streams.ranges import read_range
+from clawstream.streams.process.log import configure_logging
+from clawstream.streams.reading.query import QueryError, condition
+from clawstream.streams.reading.ranges import read_range
 from clawstream.streams.settings import KafkaSettings, load
 from clawstream.topics import CATALOGUE, STEPS, Topic
 

@@ -7,11 +7,11 @@ import click
 import msgspec
 
 from clawstream.schemas import CodecError, decode
-from clawstream.streams.admin import wait_for_kafka
-from clawstream.streams.printing import brief, plain
-from clawstream.streams.query import QueryError, condition
+from clawstream.streams.cluster.admin import wait_for_kafka
+from clawstream.streams.reading.printing import brief, plain
+from clawstream.streams.reading.query import QueryError, condition
+from clawstream.streams.reading.tail import RawRecord, Tail
 from clawstream.streams.settings import KafkaSettings, load
-from clawstream.streams.tail import RawRecord, Tail
 from clawstream.topics import CATALOGUE
 
 _POLL_SECONDS = 0.5

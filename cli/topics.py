@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from clawstream.cli.options import flags
-from clawstream.streams.admin import create_missing, drift, wait_for_kafka
+from clawstream.streams.cluster.admin import create_missing, drift, wait_for_kafka
 from clawstream.streams.settings import KafkaSettings, load
 
 

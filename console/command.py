@@ -23,8 +23,8 @@ from clawstream.console.pulse import Pulse
 from clawstream.console.settings import ConsoleSettings
 from clawstream.console.site import site
 from clawstream.console.stories.decoding import Decoder
-from clawstream.streams.admin import wait_for_kafka
-from clawstream.streams.ports import free_port
+from clawstream.streams.cluster.admin import wait_for_kafka
+from clawstream.streams.process.ports import free_port
 from clawstream.streams.settings import KafkaSettings
 
 _log = logging.getLogger(__name__)

@@ -14,9 +14,9 @@ from pathlib import Path
 from pydantic import ConfigDict, Field
 
 from clawstream.schemas import Discard, Sample
-from clawstream.streams.consumer import Received, read_all
-from clawstream.streams.history import History
-from clawstream.streams.lag import LagReader
+from clawstream.streams.lag.groups import LagReader
+from clawstream.streams.reading.consumer import Received, read_all
+from clawstream.streams.reading.history import History
 from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.windows.fingerprint import fingerprint
 from clawstream.streams.windows.seen import SeenSamples

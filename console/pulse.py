@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from clawstream.streams.behind import Onlooker, Report
 from clawstream.streams.errors import KafkaUnreachableError
-from clawstream.streams.lag import LagReader
+from clawstream.streams.lag.behind import Onlooker, Report
+from clawstream.streams.lag.groups import LagReader
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import CATALOGUE
 

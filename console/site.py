@@ -23,7 +23,7 @@ from clawstream.console.datasets import DatasetFolder, file_of
 from clawstream.console.gateway import GatewayError
 from clawstream.console.pages import addresses
 from clawstream.console.pages.routes import logged_in, register
-from clawstream.streams.printing import plain
+from clawstream.streams.reading.printing import plain
 from clawstream.streams.settings import load
 
 _ASSETS = Path(__file__).parent / "assets"

@@ -25,10 +25,10 @@ from clawstream.dataset.row import FIELDS, Row
 from clawstream.dataset.rows import rows_of
 from clawstream.dataset.splitting import split_of
 from clawstream.dataset.writing import Files
-from clawstream.streams.progress import Watch
-from clawstream.streams.query import condition
+from clawstream.streams.files.spill import BUCKET_BYTES, Spill
+from clawstream.streams.process.progress import Watch
+from clawstream.streams.reading.query import condition
 from clawstream.streams.settings import KafkaSettings
-from clawstream.streams.spill import BUCKET_BYTES, Spill
 
 _DIGEST_BYTES = 16
 

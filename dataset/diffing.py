@@ -13,7 +13,7 @@ import msgspec
 
 from clawstream.dataset.manifest import Recipe, read_manifest
 from clawstream.dataset.parquet import read_rows
-from clawstream.streams.spill import Spill
+from clawstream.streams.files.spill import Spill
 
 _SHOWN = 20  # ids of rows, of each kind
 

@@ -12,10 +12,10 @@ import msgspec
 from clawstream.dataset.facts import Entry
 from clawstream.dataset.manifest import Recipe, TopicRange
 from clawstream.schemas import CodecError, Feedback, Sample, decode
-from clawstream.streams.progress import Watch
-from clawstream.streams.ranges import Placed, RangeReader
+from clawstream.streams.files.spill import Spill
+from clawstream.streams.process.progress import Watch
+from clawstream.streams.reading.ranges import Placed, RangeReader
 from clawstream.streams.settings import KafkaSettings
-from clawstream.streams.spill import Spill
 from clawstream.topics import FEEDBACK, REWARDS, SAMPLES, STEPS, Topic
 
 READ: dict[str, Topic[Any]] = {topic.name: topic for topic in (STEPS, FEEDBACK, REWARDS, SAMPLES)}

@@ -9,7 +9,7 @@ from pathlib import Path
 from clawstream.dataset.manifest import read_manifest
 from clawstream.dataset.parquet import read_columns
 from clawstream.dataset.planning import all_versions
-from clawstream.streams.consumer import Follower
+from clawstream.streams.reading.consumer import Follower
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import SAMPLES, UPDATES
 

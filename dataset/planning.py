@@ -13,8 +13,8 @@ from clawstream.dataset.errors import DatasetError
 from clawstream.dataset.gathering import READ
 from clawstream.dataset.manifest import MANIFEST, Recipe, TopicRange, read_manifest
 from clawstream.dataset.row import FIELDS
-from clawstream.streams.query import QueryError, condition
-from clawstream.streams.ranges import RangeReader, read_range
+from clawstream.streams.reading.query import QueryError, condition
+from clawstream.streams.reading.ranges import RangeReader, read_range
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import REWARDS, SAMPLES
 

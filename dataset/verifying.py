@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from clawstream.dataset.building import build
 from clawstream.dataset.manifest import MANIFEST, Manifest, file_digest, read_manifest
 from clawstream.dataset.parquet import read_columns
-from clawstream.streams.progress import Watch
+from clawstream.streams.process.progress import Watch
 from clawstream.streams.settings import KafkaSettings
 
 _WHOSE = ("tenant", "trajectory_id", "sources")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clawstream.schemas import Rejection, Sample, UpdateReport
-from clawstream.streams.consumer import read_all
+from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import CATALOGUE, REJECTED, SAMPLES, STEPS, UPDATES
 

@@ -9,9 +9,9 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from clawstream.schemas import NodeStatus, UpdateReport
-from clawstream.streams.consumer import Follower
 from clawstream.streams.errors import KafkaUnreachableError
-from clawstream.streams.lag import LagReader
+from clawstream.streams.lag.groups import LagReader
+from clawstream.streams.reading.consumer import Follower
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import NODES, SAMPLES, STEPS, UPDATES
 

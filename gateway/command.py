@@ -29,11 +29,11 @@ from clawstream.gateway.upstreams.follow import follow
 from clawstream.gateway.upstreams.provider import provider_of
 from clawstream.gateway.workers import run_workers
 from clawstream.schemas import NodeStatus, WeightVersion
-from clawstream.streams.consumer import Follower
 from clawstream.streams.errors import StreamError
-from clawstream.streams.producer import Producer
+from clawstream.streams.reading.consumer import Follower
+from clawstream.streams.reading.tail import Tail
 from clawstream.streams.settings import KafkaSettings, SettingsError
-from clawstream.streams.tail import Tail
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import FEEDBACK, NODES, STEPS, WEIGHTS
 
 _log = logging.getLogger(__name__)

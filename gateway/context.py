@@ -34,10 +34,10 @@ from clawstream.gateway.upstreams.node import NodeClient
 from clawstream.gateway.upstreams.provider import Provider, provider_of
 from clawstream.gateway.upstreams.reward_service import RewardService
 from clawstream.schemas import new_id
-from clawstream.streams.blobs import BlobStore
-from clawstream.streams.producer import Producer
+from clawstream.streams.files.blobs import BlobStore
+from clawstream.streams.reading.tail import Tail
 from clawstream.streams.settings import KafkaSettings
-from clawstream.streams.tail import Tail
+from clawstream.streams.writing.producer import Producer
 
 _log = logging.getLogger(__name__)
 

@@ -25,9 +25,9 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from clawstream.gateway.settings import GatewaySettings
 from clawstream.streams.errors import StreamError
-from clawstream.streams.log import configure_logging
+from clawstream.streams.process.log import configure_logging
+from clawstream.streams.process.shutdown import stop_event
 from clawstream.streams.settings import KafkaSettings, SettingsError
-from clawstream.streams.shutdown import stop_event
 
 Work = Callable[[GatewaySettings, KafkaSettings], None]  # serves until SIGTERM
 

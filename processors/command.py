@@ -5,10 +5,10 @@ from pathlib import Path
 
 from clawstream.processors.configured import configured
 from clawstream.processors.settings import ProcessorsSettings
-from clawstream.streams.admin import wait_for_kafka
-from clawstream.streams.metrics import serve_metrics
-from clawstream.streams.producer import Producer
+from clawstream.streams.cluster.admin import wait_for_kafka
+from clawstream.streams.process.metrics import serve_metrics
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.writing.producer import Producer
 
 
 def run(settings: ProcessorsSettings, kafka: KafkaSettings) -> int:

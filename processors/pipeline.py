@@ -23,10 +23,10 @@ from clawstream.processors.stages import Due, Groups, Trajectories
 from clawstream.processors.tables import Kept, owner_of
 from clawstream.processors.versions import NewestVersion
 from clawstream.schemas import CodecError, Feedback, Record, Step, Trajectory, decode, encode
-from clawstream.streams.dead import DeadLetters, Letter
-from clawstream.streams.metrics import RECORDS_CONSUMED
-from clawstream.streams.producer import Producer
+from clawstream.streams.process.metrics import RECORDS_CONSUMED
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.writing.dead import DeadLetters, Letter
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import FEEDBACK, REWARDS, STEPS, TRAJECTORIES, Topic
 
 SOURCES = (STEPS, FEEDBACK, TRAJECTORIES)

@@ -10,7 +10,7 @@ from typing import Any
 
 from clawstream.processors.app import TP
 from clawstream.processors.fences import Fences
-from clawstream.streams.lag import LagReader
+from clawstream.streams.lag.groups import LagReader
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import Topic, partition_of
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from clawstream.processors.metrics import OUTPUTS, REJECTIONS
 from clawstream.processors.output import Output
 from clawstream.schemas import Rejection
-from clawstream.streams.producer import Producer
+from clawstream.streams.writing.producer import Producer
 
 Change = tuple[int, bytes, bytes | None]  # partition, key, value; None: the key is gone
 

@@ -2,7 +2,7 @@
 
 import threading
 
-from clawstream.streams.consumer import Follower
+from clawstream.streams.reading.consumer import Follower
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import WEIGHTS
 

@@ -17,9 +17,9 @@ from clawstream.processors.positions import Positions
 from clawstream.processors.rewards.scorer import Scorer
 from clawstream.processors.scoring import Scored
 from clawstream.processors.settings import ProcessorsSettings
-from clawstream.streams.producer import Producer
+from clawstream.streams.process.shutdown import or_exit
 from clawstream.streams.settings import KafkaSettings
-from clawstream.streams.shutdown import or_exit
+from clawstream.streams.writing.producer import Producer
 
 _BATCH_SECONDS = 0.01
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from clawstream.rollout.settings import RolloutSettings
-from clawstream.streams.ports import HOST
+from clawstream.streams.process.ports import HOST
 from clawstream.streams.settings import SettingsError
 
 _PIPELINE = ("--pipeline-parallel-size", "--pipeline_parallel_size", "-pp")

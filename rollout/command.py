@@ -10,13 +10,13 @@ from clawstream.rollout.arguments import arguments, environment
 from clawstream.rollout.engine import Engine, EngineError
 from clawstream.rollout.node import Node
 from clawstream.rollout.settings import RolloutSettings
-from clawstream.streams.admin import wait_for_kafka
-from clawstream.streams.consumer import Follower
-from clawstream.streams.metrics import serve_metrics
-from clawstream.streams.ports import free_port, require_free
-from clawstream.streams.producer import Producer
+from clawstream.streams.cluster.admin import wait_for_kafka
+from clawstream.streams.process.metrics import serve_metrics
+from clawstream.streams.process.ports import free_port, require_free
+from clawstream.streams.process.shutdown import stop_event
+from clawstream.streams.reading.consumer import Follower
 from clawstream.streams.settings import KafkaSettings
-from clawstream.streams.shutdown import stop_event
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import WEIGHTS
 
 _log = logging.getLogger(__name__)

@@ -15,8 +15,8 @@ from typing import IO
 
 import httpx
 
-from clawstream.streams.child import guarded
 from clawstream.streams.errors import StreamError
+from clawstream.streams.process.child import guarded
 
 _log = logging.getLogger(__name__)
 _LAST_LINES = 30

@@ -22,9 +22,9 @@ from clawstream.rollout.settings import RolloutSettings
 from clawstream.rollout.snapshot import loadable_folder, tensor_shapes
 from clawstream.rollout.swap import SwapError, WeightSwap
 from clawstream.schemas import NodeHealth, NodeStatus, WeightVersion, now
-from clawstream.streams.consumer import Follower
-from clawstream.streams.producer import Producer
-from clawstream.streams.snapshots import SnapshotError, weights_digest
+from clawstream.streams.files.snapshots import SnapshotError, weights_digest
+from clawstream.streams.reading.consumer import Follower
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import NODES
 
 _log = logging.getLogger(__name__)

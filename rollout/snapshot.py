@@ -9,7 +9,7 @@ import struct
 from collections.abc import Mapping
 from pathlib import Path
 
-from clawstream.streams.snapshots import SnapshotError, verified_folder
+from clawstream.streams.files.snapshots import SnapshotError, verified_folder
 
 Shapes = Mapping[str, tuple[int, ...]]  # tensor name -> shape
 

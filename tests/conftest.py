@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from clawstream.streams.admin import create_missing
 from clawstream.streams.broker import LocalBroker
+from clawstream.streams.cluster.admin import create_missing
 from clawstream.streams.settings import KafkaSettings
 from tests.vllm_node import node
 

@@ -22,12 +22,12 @@ import httpx
 import pytest
 
 from clawstream.schemas import NodeStatus, WeightVersion, now
-from clawstream.streams.admin import create_missing
 from clawstream.streams.broker import LocalBroker
-from clawstream.streams.consumer import read_all
-from clawstream.streams.producer import Producer
+from clawstream.streams.cluster.admin import create_missing
+from clawstream.streams.files.snapshots import weights_digest
+from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
-from clawstream.streams.snapshots import weights_digest
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import NODES, WEIGHTS
 from tests.tiny_model import make_tiny_model
 

@@ -3,17 +3,17 @@
 import logging
 import threading
 
-from clawstream.streams.admin import wait_for_kafka
-from clawstream.streams.consumer import Follower, GroupConsumer
-from clawstream.streams.dead import DeadLetters
+from clawstream.streams.cluster.admin import wait_for_kafka
 from clawstream.streams.errors import StreamError
-from clawstream.streams.metrics import serve_metrics
-from clawstream.streams.producer import Producer
+from clawstream.streams.process.metrics import serve_metrics
+from clawstream.streams.process.shutdown import stop_event
+from clawstream.streams.reading.consumer import Follower, GroupConsumer
 from clawstream.streams.settings import KafkaSettings
-from clawstream.streams.shutdown import stop_event
 from clawstream.streams.windows.seen import SeenSamples
 from clawstream.streams.windows.usable import unusable
 from clawstream.streams.windows.window import WindowAssembler
+from clawstream.streams.writing.dead import DeadLetters
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import NODES, SAMPLES
 from clawstream.trainer import loop
 from clawstream.trainer.algorithms.recipe import described

@@ -18,9 +18,9 @@ import time
 from dataclasses import dataclass
 
 from clawstream.schemas import NodeStatus, Sample, UpdateReport, now
-from clawstream.streams.consumer import Follower, GroupConsumer
-from clawstream.streams.producer import Producer
+from clawstream.streams.reading.consumer import Follower, GroupConsumer
 from clawstream.streams.windows.window import WindowAssembler
+from clawstream.streams.writing.producer import Producer
 from clawstream.trainer.metrics import CONSUMER_LAG, FENCED_NODES, PUBLISH_LAG, WAIT_SECONDS, note_update
 from clawstream.trainer.reports import DiscardNotices, Lags, describe
 from clawstream.trainer.serving import Serving

@@ -11,7 +11,7 @@ import msgspec
 from torch import Tensor
 
 from clawstream.schemas import Sample, WeightVersion, decode, encode, now
-from clawstream.streams.snapshots import weights_digest
+from clawstream.streams.files.snapshots import weights_digest
 from clawstream.streams.windows.window import Window
 from clawstream.trainer.errors import DivergedError, TrainerError
 from clawstream.trainer.models.learners import load_learners

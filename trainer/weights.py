@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from clawstream.schemas import NodeStatus, UpdateReport
-from clawstream.streams.consumer import read_all
-from clawstream.streams.producer import Producer
+from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import NODES, UPDATES
 from clawstream.trainer.settings import TrainerSettings
 from clawstream.trainer.versions.checkpoint import Checkpoints

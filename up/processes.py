@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from clawstream.streams.ports import HOST, free_port
+from clawstream.streams.process.ports import HOST, free_port
 from clawstream.streams.settings import KafkaSettings
 from clawstream.up.settings import UpSettings
 

@@ -4,7 +4,7 @@ import asyncio
 import threading
 import urllib.request
 
-from clawstream.streams.admin import create_missing, wait_for_kafka
+from clawstream.streams.cluster.admin import create_missing, wait_for_kafka
 from clawstream.up.processes import Stack
 from clawstream.up.supervisor import Supervisor
 

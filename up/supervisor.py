@@ -12,7 +12,7 @@ import signal
 import time
 from collections.abc import Callable
 
-from clawstream.streams.child import tied
+from clawstream.streams.process.child import tied
 from clawstream.up.processes import Process
 
 OnLine = Callable[[str, str], None]  # process name, line

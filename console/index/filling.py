@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from clawstream.console.index.store import Index
 from clawstream.console.settings import ConsoleSettings
-from clawstream.streams.history import History
-from clawstream.streams.lag import LagReader
+from clawstream.streams.lag.groups import LagReader
+from clawstream.streams.reading.history import History
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import CATALOGUE, DAY_MS
 

@@ -14,7 +14,7 @@ from clawstream.console.index.entries import entry_of, kept, text_of
 from clawstream.console.index.summary import changes
 from clawstream.console.index.tables import LAYOUT, TABLES
 from clawstream.schemas import NodeStatus, Step, decode
-from clawstream.streams.history import Place, Told
+from clawstream.streams.reading.history import Place, Told
 
 FILE = "index.sqlite"
 _PRUNED_AT_ONCE = 200  # trajectories

@@ -17,9 +17,9 @@ from clawstream.console.pages.frame import heading
 from clawstream.console.pages.parts import Cell, Show, table
 from clawstream.console.pages.words import at
 from clawstream.streams.errors import StreamError
-from clawstream.streams.letters import BuriedLetter, buried, redrive, topic_named
-from clawstream.streams.producer import Producer
+from clawstream.streams.reading.letters import BuriedLetter, buried, redrive, topic_named
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import CATALOGUE, Topic
 
 _NEWEST = 100  # of each topic

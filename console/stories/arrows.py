@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from clawstream.streams.behind import Report
+from clawstream.streams.lag.behind import Report
 from clawstream.topics import CATALOGUE
 
 _READERS = {

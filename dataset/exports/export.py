@@ -21,8 +21,8 @@ from clawstream.dataset.manifest import Manifest, read_manifest
 from clawstream.dataset.parquet import read_rows
 from clawstream.dataset.row import Row
 from clawstream.schemas.blobs import SCHEME
-from clawstream.streams.blobs import BlobStore
-from clawstream.streams.progress import Watch
+from clawstream.streams.files.blobs import BlobStore
+from clawstream.streams.process.progress import Watch
 
 Write = Callable[[Path, str, Iterable[Row]], int]  # folder, split, its rows -> how many were written
 

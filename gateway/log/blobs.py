@@ -14,7 +14,7 @@ from clawstream.gateway.log.ledger import NOT_RECORDED
 from clawstream.gateway.metrics import BLOB_BYTES
 from clawstream.schemas import Step
 from clawstream.schemas.blobs import SCHEME, moved
-from clawstream.streams.blobs import BlobError, BlobStore
+from clawstream.streams.files.blobs import BlobError, BlobStore
 
 _THREADS = 4
 

@@ -17,7 +17,7 @@ from clawstream.gateway.errors import ApiError, unavailable
 from clawstream.gateway.metrics import RECORDED_LATE, RECORDING, UNACKNOWLEDGED
 from clawstream.schemas import CodecError, Feedback, Step
 from clawstream.streams.errors import KafkaSendError
-from clawstream.streams.producer import Producer
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import Topic
 
 R = TypeVar("R", Step, Feedback)

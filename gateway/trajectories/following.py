@@ -10,7 +10,7 @@ import threading
 from abc import ABC, abstractmethod
 
 from clawstream.streams.errors import KafkaUnreachableError
-from clawstream.streams.tail import RawRecord, Tail
+from clawstream.streams.reading.tail import RawRecord, Tail
 
 _POLL_SECONDS = 0.2
 _LOOK_AGAIN_SECONDS = 0.002

@@ -23,7 +23,7 @@ from clawstream.gateway.tokens.prefix import Known, PrefixStore
 from clawstream.gateway.trajectories.following import Following
 from clawstream.gateway.trajectories.seen import Seen
 from clawstream.schemas import CodecError, Step, decode
-from clawstream.streams.tail import RawRecord, Tail
+from clawstream.streams.reading.tail import RawRecord, Tail
 
 
 class Others:

@@ -16,7 +16,7 @@ from clawstream.gateway.trajectories.following import Following
 from clawstream.gateway.trajectories.memory import TRAIN
 from clawstream.gateway.trajectories.seen import Seen
 from clawstream.schemas import CodecError, Feedback, decode
-from clawstream.streams.tail import RawRecord, Tail
+from clawstream.streams.reading.tail import RawRecord, Tail
 
 
 class Openings(Following):

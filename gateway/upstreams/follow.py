@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from clawstream.gateway.upstreams.routing import live, starting
 from clawstream.schemas import NodeStatus, Record, WeightVersion, now
-from clawstream.streams.consumer import Follower
+from clawstream.streams.reading.consumer import Follower
 
 R = TypeVar("R", bound=Record)
 

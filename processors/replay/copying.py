@@ -17,11 +17,11 @@ from clawstream.processors.replay.pacing import Pace
 from clawstream.processors.replay.selection import Selection
 from clawstream.processors.replay.side import Side
 from clawstream.schemas import CodecError, PolicySpan, Sample, Sequence, decode, encode
-from clawstream.streams.admin import wait_for_kafka
-from clawstream.streams.producer import Producer
-from clawstream.streams.progress import shown
-from clawstream.streams.ranges import Placed, RangeReader, Ranges
+from clawstream.streams.cluster.admin import wait_for_kafka
+from clawstream.streams.process.progress import shown
+from clawstream.streams.reading.ranges import Placed, RangeReader, Ranges
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import Topic
 
 

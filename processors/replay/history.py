@@ -13,10 +13,10 @@ import msgspec
 from clawstream.processors.assembly import Event
 from clawstream.processors.replay.selection import Placed, Selection
 from clawstream.schemas import CodecError, Feedback, Step, decode, encode
-from clawstream.streams.progress import Watch
-from clawstream.streams.ranges import RangeReader, Ranges
+from clawstream.streams.files.spill import Spill
+from clawstream.streams.process.progress import Watch
+from clawstream.streams.reading.ranges import RangeReader, Ranges
 from clawstream.streams.settings import KafkaSettings
-from clawstream.streams.spill import Spill
 from clawstream.topics import FEEDBACK, STEPS, Topic
 
 READ: tuple[Topic[Any], ...] = (STEPS, FEEDBACK)

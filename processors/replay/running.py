@@ -32,10 +32,10 @@ from clawstream.processors.replay.side import Side
 from clawstream.processors.rewards.scorer import Scorer
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.processors.testing import line_of
-from clawstream.streams.admin import wait_for_kafka
-from clawstream.streams.producer import Producer
-from clawstream.streams.progress import Watch, shown
+from clawstream.streams.cluster.admin import wait_for_kafka
+from clawstream.streams.process.progress import Watch, shown
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import NEXT_STATES, REJECTED, REWARDS, SAMPLES, TRAJECTORIES
 
 _AT_ONCE = 16  # groups

@@ -13,8 +13,8 @@ import msgspec
 
 from clawstream.processors.assembly import Event
 from clawstream.schemas import Record, Step
-from clawstream.streams.query import Condition
-from clawstream.streams.ranges import Ranges
+from clawstream.streams.reading.query import Condition
+from clawstream.streams.reading.ranges import Ranges
 
 
 class Placed(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,11 +13,11 @@ from typing import Any
 
 import msgspec
 
-from clawstream.streams.admin import create_missing
-from clawstream.streams.bookmarks import Bookmark, Bookmarks
+from clawstream.streams.cluster.admin import create_missing
 from clawstream.streams.errors import StreamError
-from clawstream.streams.lag import LagReader
-from clawstream.streams.ranges import Ranges
+from clawstream.streams.lag.groups import LagReader
+from clawstream.streams.reading.bookmarks import Bookmark, Bookmarks
+from clawstream.streams.reading.ranges import Ranges
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import CATALOGUE, Topic
 

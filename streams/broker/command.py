@@ -8,7 +8,7 @@ from prometheus_client import ProcessCollector
 from clawstream.streams.broker.config import KAFKA_VERSION
 from clawstream.streams.broker.server import LocalBroker
 from clawstream.streams.broker.settings import BrokerSettings
-from clawstream.streams.metrics import serve_metrics
+from clawstream.streams.process.metrics import serve_metrics
 from clawstream.streams.settings import KafkaSettings
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
-from clawstream.streams.child import tied
+from clawstream.streams.process.child import tied
 
 
 class JavaProcess:

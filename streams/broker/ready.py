@@ -2,7 +2,7 @@
 
 from confluent_kafka import KafkaException
 
-from clawstream.streams.clients import admin_client
+from clawstream.streams.cluster.clients import admin_client
 
 
 class ReadyProbe:

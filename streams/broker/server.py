@@ -23,7 +23,7 @@ from clawstream.streams.broker.process import JavaProcess
 from clawstream.streams.broker.ready import ReadyProbe
 from clawstream.streams.broker.settings import BrokerSettings
 from clawstream.streams.broker.storage import DataFolder
-from clawstream.streams.ports import free_port, listening, require_free
+from clawstream.streams.process.ports import free_port, listening, require_free
 
 _DEFAULTS = BrokerSettings()
 _LOGGING = Path(__file__).with_name("log4j2.properties")

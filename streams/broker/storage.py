@@ -21,7 +21,7 @@ from pathlib import Path
 from clawstream.streams.broker.config import NODE_ID, server_properties
 from clawstream.streams.broker.errors import BrokerError
 from clawstream.streams.broker.log import last_error
-from clawstream.streams.ports import free_port
+from clawstream.streams.process.ports import free_port
 
 _OURS = {"broker.lock", "server.properties", "kafka", "kafka.new", "logs"}
 _FORMAT_TIMEOUT_SECONDS = 120

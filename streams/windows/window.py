@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from clawstream.schemas import TOKEN_BYTES, Discard, Sample
-from clawstream.streams.consumer import Offsets, Received
+from clawstream.streams.reading.consumer import Offsets, Received
 from clawstream.streams.windows.seen import SeenSamples
 from clawstream.streams.windows.usable import youngest_lag
 

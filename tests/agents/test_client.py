@@ -12,7 +12,7 @@ from clawstream.agents.client import Gateway
 from clawstream.agents.errors import AgentError, EndedError, RefusedError, UnavailableError
 from clawstream.agents.retrying import Patience
 from clawstream.schemas import unpack_tokens
-from clawstream.streams.ports import free_port
+from clawstream.streams.process.ports import free_port
 from clawstream.streams.settings import KafkaSettings
 from tests.agents.summing import PROMPT, RESPONSE, adding_node
 from tests.gateway.fake_node import CUT, DONE, FakeNode

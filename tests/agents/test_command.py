@@ -12,8 +12,8 @@ import pytest
 
 from clawstream.schemas import Feedback
 from clawstream.schemas.reading.sequences import resolve
-from clawstream.streams.consumer import read_all
-from clawstream.streams.ports import free_port
+from clawstream.streams.process.ports import free_port
+from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import FEEDBACK, STEPS
 from tests.agents.summing import adding_node, agents_run, write_tasks

@@ -4,7 +4,7 @@ import pytest
 
 from clawstream.agents.aio import AsyncGateway
 from clawstream.schemas import unpack_logprobs, unpack_tokens
-from clawstream.streams.consumer import read_all
+from clawstream.streams.reading.consumer import read_all
 from clawstream.topics import STEPS
 from tests.gateway.harness import gateway, until
 from tests.vllm_node import VllmNode

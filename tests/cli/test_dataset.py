@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from clawstream.cli.main import cli
-from clawstream.streams.consumer import read_all
-from clawstream.streams.producer import Producer
+from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import SAMPLES, UPDATES
 from tests.builders import an_update
 from tests.dataset.log import groups, write

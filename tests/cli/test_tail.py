@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from clawstream.cli.tail import tail
-from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import STEPS
 from tests.builders import a_step
 

@@ -10,10 +10,10 @@ from playwright.sync_api import Browser
 from tokenizers import Tokenizer
 
 from clawstream.gateway.callers.keys import digest_of, new_key
-from clawstream.streams.admin import create_missing
 from clawstream.streams.broker import LocalBroker
-from clawstream.streams.producer import Producer
+from clawstream.streams.cluster.admin import create_missing
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.writing.producer import Producer
 from tests.console.a_loop import make_tokenizer
 from tests.console.running import Watched, chromium, process
 

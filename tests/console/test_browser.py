@@ -5,9 +5,9 @@ import pytest
 from playwright.sync_api import expect
 
 from clawstream.schemas import PolicySpan, pack_logprobs
-from clawstream.streams.consumer import read_all
-from clawstream.streams.producer import Producer
+from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import FEEDBACK, REJECTED, SAMPLES, STEPS
 from tests.builders import a_step
 from tests.console.running import Watched

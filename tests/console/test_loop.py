@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 from tokenizers import Tokenizer
 
-from clawstream.streams.producer import Producer
+from clawstream.streams.writing.producer import Producer
 from tests.console.a_loop import a_loop
 from tests.console.conftest import Look
 from tests.console.running import Watched, shot

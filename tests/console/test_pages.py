@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from playwright.sync_api import Browser, expect
 
 from clawstream.schemas import NodeStatus, Rejection, Vote
-from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import FEEDBACK, NODES, REJECTED, REWARDS, SAMPLES, STEPS, TRAJECTORIES, UPDATES
 from tests.builders import NOON, a_feedback, a_reward, a_sample, a_step, a_trajectory
 from tests.console.conftest import Look

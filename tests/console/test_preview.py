@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from clawstream.console.preview import Windows, limits_of, preview
-from clawstream.streams.consumer import GroupConsumer
-from clawstream.streams.dead import DeadLetters
-from clawstream.streams.producer import Producer
+from clawstream.streams.reading.consumer import GroupConsumer
 from clawstream.streams.settings import KafkaSettings, load
 from clawstream.streams.windows.fingerprint import fingerprint
 from clawstream.streams.windows.seen import SeenSamples
 from clawstream.streams.windows.usable import ModelLimits, unusable
 from clawstream.streams.windows.window import Window, WindowAssembler
+from clawstream.streams.writing.dead import DeadLetters
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import SAMPLES, WEIGHTS
 from clawstream.trainer.reports import Lags, Outcome, make_report
 from clawstream.trainer.settings import TrainerSettings

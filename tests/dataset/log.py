@@ -6,8 +6,8 @@ from typing import Any
 from clawstream.processors.assembly import Event
 from clawstream.processors.testing import conversation, run
 from clawstream.schemas import Step
-from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import FEEDBACK, REWARDS, SAMPLES, STEPS
 
 GROUP_SIZE = 2

@@ -17,7 +17,7 @@ from clawstream.dataset.row import Row
 from clawstream.dataset.verifying import damage, rebuilt_differently, traces, traces_in_rebuild
 from clawstream.processors.testing import feedback
 from clawstream.schemas import unpack_logprobs, unpack_tokens
-from clawstream.streams.ranges import RangeGoneError
+from clawstream.streams.reading.ranges import RangeGoneError
 from clawstream.streams.settings import KafkaSettings
 from tests.dataset.log import groups, write
 

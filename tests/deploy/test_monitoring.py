@@ -13,10 +13,10 @@ from prometheus_client.metrics import MetricWrapperBase
 import clawstream.gateway.metrics
 import clawstream.processors.metrics
 import clawstream.rollout.node
-import clawstream.streams.metrics
+import clawstream.streams.process.metrics
 import clawstream.trainer.metrics
-from clawstream.streams.behind import Behind, NodeBehind, Report
-from clawstream.streams.exporter import metrics_of
+from clawstream.streams.lag.behind import Behind, NodeBehind, Report
+from clawstream.streams.lag.exporter import metrics_of
 from tests.builders import NOON
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -26,7 +26,7 @@ MODULES = (
     clawstream.gateway.metrics,
     clawstream.processors.metrics,
     clawstream.rollout.node,
-    clawstream.streams.metrics,
+    clawstream.streams.process.metrics,
     clawstream.trainer.metrics,
 )
 SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}

@@ -15,8 +15,8 @@ import msgspec
 from aiohttp import web
 
 from clawstream.schemas import NodeStatus, encode, now
-from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import NODES
 from tests.gateway.samples import a_node, answer_data
 

@@ -13,7 +13,7 @@ from clawstream.gateway.command import serving
 from clawstream.gateway.context import Gateway
 from clawstream.gateway.settings import GatewaySettings
 from clawstream.schemas import Feedback, Step
-from clawstream.streams.consumer import read_all
+from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import FEEDBACK, STEPS
 from tests.gateway.fake_node import FakeNode, announce, running, status_of

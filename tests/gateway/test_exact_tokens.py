@@ -14,7 +14,7 @@ from clawstream.gateway.command import serving
 from clawstream.gateway.settings import GatewaySettings
 from clawstream.schemas import Step, new_id, unpack_tokens
 from clawstream.schemas.reading.sequences import resolve
-from clawstream.streams.consumer import read_all
+from clawstream.streams.reading.consumer import read_all
 from clawstream.topics import STEPS
 from tests.gateway.harness import until
 from tests.gateway.processes import gateway_process

@@ -11,9 +11,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from clawstream.streams.admin import create_missing
 from clawstream.streams.broker import LocalBroker
-from clawstream.streams.consumer import read_all
+from clawstream.streams.cluster.admin import create_missing
+from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import STEPS
 from tests.gateway.fake_node import DONE, FakeNode

@@ -7,7 +7,7 @@ import pytest
 from anthropic import AsyncAnthropic
 
 from clawstream.schemas import Step, unpack_tokens
-from clawstream.streams.consumer import read_all
+from clawstream.streams.reading.consumer import read_all
 from clawstream.topics import STEPS
 from tests.gateway.harness import MESSAGES, Client, gateway, until
 from tests.vllm_node import VllmNode

@@ -11,8 +11,8 @@ import pytest
 
 from clawstream.gateway.command import over
 from clawstream.schemas.registry import by_id
-from clawstream.streams.consumer import read_all
 from clawstream.streams.errors import KafkaUnreachableError, ProducerBrokenError
+from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import CATALOGUE, STEPS
 from tests.gateway.fake_node import DONE, FakeNode, announce, running, status_of

@@ -12,7 +12,7 @@ from anthropic import AsyncAnthropic
 from openai import APITimeoutError
 
 from clawstream.schemas.reading.sequences import resolve
-from clawstream.streams.consumer import read_all
+from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import STEPS
 from tests.gateway.fake_node import DONE, FakeNode, announce, running, status_of

@@ -15,7 +15,7 @@ import pytest
 from clawstream.gateway.settings import GatewaySettings
 from clawstream.gateway.workers import share
 from clawstream.schemas.reading.sequences import resolve
-from clawstream.streams.consumer import read_all
+from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import STEPS
 from tests.gateway.fake_node import announce, running, status_of

@@ -20,7 +20,7 @@ from clawstream.processors.replay.running import run as replay
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.schemas import Step, unpack_logprobs, unpack_tokens
 from clawstream.streams.broker import LocalBroker
-from clawstream.streams.consumer import read_all
+from clawstream.streams.reading.consumer import read_all
 from clawstream.topics import SAMPLES, STEPS, UPDATES
 from tests.loop.pipeline import SECTIONS, Pipeline, running, until
 from tests.tiny_model import make_tiny_model

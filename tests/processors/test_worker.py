@@ -14,10 +14,10 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from clawstream.schemas import TOKEN_BYTES, PromptPrefix, Step, encode, tokens_digest, unpack_tokens
-from clawstream.streams.consumer import read_all
-from clawstream.streams.letters import buried
-from clawstream.streams.producer import Producer
+from clawstream.streams.reading.consumer import read_all
+from clawstream.streams.reading.letters import buried
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import FEEDBACK, NEXT_STATES, REJECTED, REWARDS, SAMPLES, STEPS, TRAJECTORIES, partition_of
 from tests.builders import NOON, a_feedback, a_step
 

@@ -9,10 +9,10 @@ from clawstream.rollout.engine import Engine, EngineError
 from clawstream.rollout.node import Node
 from clawstream.rollout.settings import RolloutSettings
 from clawstream.schemas import WeightVersion, now
-from clawstream.streams.consumer import Follower, read_all
-from clawstream.streams.producer import Producer
+from clawstream.streams.files.snapshots import weights_digest
+from clawstream.streams.reading.consumer import Follower, read_all
 from clawstream.streams.settings import KafkaSettings
-from clawstream.streams.snapshots import weights_digest
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import NODES, WEIGHTS
 from tests.rollout.fake_vllm import FakeVllm
 from tests.tiny_model import make_tiny_model

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from clawstream.rollout.engine import Engine, EngineError
-from clawstream.streams.ports import free_port
+from clawstream.streams.process.ports import free_port
 
 SERVER = """
 import http.server, subprocess, sys

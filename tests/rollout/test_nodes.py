@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clawstream.schemas import NodeStatus
-from clawstream.streams.consumer import read_all
+from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import NODES
 from clawstream.trainer.serving import Serving

@@ -7,7 +7,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from clawstream.rollout.snapshot import compare, loadable_folder, tensor_shapes
-from clawstream.streams.snapshots import SnapshotError, weights_digest
+from clawstream.streams.files.snapshots import SnapshotError, weights_digest
 
 SERVED = {"a": (2, 3), "b": (4,)}
 

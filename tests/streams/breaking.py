@@ -3,7 +3,7 @@
 import ctypes
 from pathlib import Path
 
-from clawstream.streams.producer import Producer
+from clawstream.streams.writing.producer import Producer
 
 _OUT_OF_ORDER_SEQUENCE_NUMBER = 45
 _OBJECT_HEAD_BYTES = object.__basicsize__  # what librdkafka's handle stands behind in confluent_kafka's object

@@ -4,12 +4,12 @@ import confluent_kafka
 import pytest
 
 from clawstream.schemas import Step
-from clawstream.streams.admin import Drift, create_missing, drift, wait_for_kafka
-from clawstream.streams.consumer import Follower, GroupConsumer, Received, read_all
-from clawstream.streams.dead import DeadLetters
+from clawstream.streams.cluster.admin import Drift, create_missing, drift, wait_for_kafka
 from clawstream.streams.errors import KafkaSendError, KafkaUnreachableError, ProducerBrokenError
-from clawstream.streams.producer import Producer
+from clawstream.streams.reading.consumer import Follower, GroupConsumer, Received, read_all
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.writing.dead import DeadLetters
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import FEEDBACK, NODES, STEPS, partition_of
 from tests.builders import a_feedback, a_step
 from tests.streams.breaking import break_for_good

@@ -56,7 +56,7 @@ def _main(log: Path) -> None:
     for stream in (1, 2):  # libraries print as they like
         os.dup2(output, stream)
     warm_up()
-    from clawstream.streams.log import configure_logging
+    from clawstream.streams.process.log import configure_logging
     from clawstream.trainer.command import run
 
     pid = 0

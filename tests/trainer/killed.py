@@ -20,7 +20,7 @@ WINDOW = 2
 
 def train(model: Path, folder: Path, windows: int, kill_at: int | None) -> int:
     """Continue in ``folder`` up to version ``windows``; the number of acts upon the folder."""
-    from clawstream.streams.consumer import Received
+    from clawstream.streams.reading.consumer import Received
     from clawstream.streams.windows.seen import SeenSamples
     from clawstream.streams.windows.usable import unusable
     from clawstream.streams.windows.window import WindowAssembler, WindowLimits

@@ -14,11 +14,11 @@ import pytest
 
 from clawstream.processors.replay.copying import Copy, run, with_version
 from clawstream.schemas import Sample, UpdateReport, WeightVersion
-from clawstream.streams.admin import create_missing
-from clawstream.streams.consumer import read_all
-from clawstream.streams.producer import Producer
+from clawstream.streams.cluster.admin import create_missing
+from clawstream.streams.files.snapshots import weights_digest
+from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
-from clawstream.streams.snapshots import weights_digest
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import SAMPLES, UPDATES, WEIGHTS
 from clawstream.trainer.errors import TrainerError
 from clawstream.trainer.settings import TrainerSettings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clawstream.streams.snapshots import weights_digest
+from clawstream.streams.files.snapshots import weights_digest
 from clawstream.trainer.versions.checkpoint import Checkpoints
 from clawstream.trainer.versions.state import read_state
 from tests.tiny_model import make_tiny_model

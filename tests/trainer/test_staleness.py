@@ -5,7 +5,7 @@ import random
 from statistics import fmean
 
 from clawstream.schemas import PolicySpan, ResponseSpan, Sample, Sequence, pack_logprobs, pack_tokens, unpack_tokens
-from clawstream.streams.consumer import Received
+from clawstream.streams.reading.consumer import Received
 from clawstream.streams.windows.seen import SeenSamples
 from clawstream.streams.windows.usable import policy_lag
 from clawstream.streams.windows.window import WindowAssembler, WindowLimits

@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 
-from clawstream.streams.ports import free_port
+from clawstream.streams.process.ports import free_port
 from clawstream.trainer.settings import TrainerSettings
 from tests.trainer.streams import samples
 from tests.trainer.warm import warm_up

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from clawstream.streams.ports import free_port
+from clawstream.streams.process.ports import free_port
 from clawstream.streams.settings import KafkaSettings
 from clawstream.up.processes import Stack
 from clawstream.up.start import start_stack, until_ready

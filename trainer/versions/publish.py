@@ -4,9 +4,9 @@ Invariant: a version is announced only after its checkpoint is on disk, and befo
 contiguous versions. A restart announces the newest version again: the same ids, so repeats are harmless.
 """
 
-from clawstream.streams.consumer import read_all
-from clawstream.streams.producer import Producer
+from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import UPDATES, WEIGHTS
 from clawstream.trainer.errors import TrainerError
 from clawstream.trainer.versions.state import TrainerState

@@ -2,7 +2,7 @@
 
 from clawstream.console.index.store import Index
 from clawstream.schemas import Record, encode
-from clawstream.streams.history import Told
+from clawstream.streams.reading.history import Told
 from clawstream.topics import CATALOGUE
 
 

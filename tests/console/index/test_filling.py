@@ -14,9 +14,9 @@ from clawstream.console.index.filters import Filter
 from clawstream.console.index.reading import Reading
 from clawstream.console.index.store import Index
 from clawstream.console.settings import ConsoleSettings
-from clawstream.streams.lag import LagReader
-from clawstream.streams.producer import Producer
+from clawstream.streams.lag.groups import LagReader
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import SAMPLES, STEPS
 from tests.builders import NOON, a_sample, a_step
 

@@ -7,7 +7,7 @@ from clawstream.console.index.filters import Filter
 from clawstream.console.index.reading import Listed, Reading
 from clawstream.console.index.store import FILE, Index
 from clawstream.schemas import Discard, Record, Rejection, UpdateReport, encode
-from clawstream.streams.history import Told
+from clawstream.streams.reading.history import Told
 from clawstream.topics import STEPS
 from tests.builders import NOON, a_feedback, a_reward, a_sample, a_step, a_trajectory
 from tests.console.index.logs import take, told

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from clawstream.console.pages.charts import curves, label, pipeline
 from clawstream.console.stories.arrows import arrows
-from clawstream.streams.behind import Behind, Report
+from clawstream.streams.lag.behind import Behind, Report
 from tests.console.index.test_store import an_update
 
 

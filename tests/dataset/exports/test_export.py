@@ -6,7 +6,7 @@ import pytest
 
 from clawstream.dataset.exports import export
 from clawstream.schemas.blobs import moved
-from clawstream.streams.blobs import BlobStore
+from clawstream.streams.files.blobs import BlobStore
 from tests.dataset.builders import a_dataset, a_row
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "iVBORw0KGgo="}}

@@ -10,7 +10,7 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from clawstream.streams.blobs import BlobStore
+from clawstream.streams.files.blobs import BlobStore
 from clawstream.streams.settings import KafkaSettings
 from tests.gateway.fake_node import FakeNode
 from tests.gateway.harness import gateway

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from clawstream.schemas import WeightVersion, now
-from clawstream.streams.producer import Producer
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import WEIGHTS
 from tests.gateway.fake_node import FakeNode
 from tests.gateway.harness import MESSAGES, gateway

@@ -17,9 +17,9 @@ from clawstream.gateway.tokens.prefix import PrefixStore, known_of, shorten
 from clawstream.gateway.trajectories.handover import Handover, Others, learn
 from clawstream.gateway.trajectories.seen import Seen
 from clawstream.schemas import TOKEN_BYTES, Step, pack_tokens
-from clawstream.streams.producer import Producer
+from clawstream.streams.reading.tail import RawRecord, Tail
 from clawstream.streams.settings import KafkaSettings
-from clawstream.streams.tail import RawRecord, Tail
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import STEPS
 from tests.builders import a_step
 

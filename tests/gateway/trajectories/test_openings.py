@@ -9,8 +9,8 @@ from clawstream.gateway.log.ledger import WRITER
 from clawstream.gateway.trajectories.openings import Openings
 from clawstream.gateway.trajectories.seen import Seen
 from clawstream.schemas import encode
+from clawstream.streams.reading.tail import RawRecord, Tail
 from clawstream.streams.settings import KafkaSettings
-from clawstream.streams.tail import RawRecord, Tail
 from clawstream.topics import FEEDBACK
 from tests.builders import a_feedback
 from tests.gateway.fake_node import FakeNode

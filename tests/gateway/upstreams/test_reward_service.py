@@ -8,7 +8,7 @@ from aiohttp import web
 
 from clawstream.gateway.errors import ApiError
 from clawstream.gateway.upstreams.reward_service import Score, read_scored, told
-from clawstream.streams.consumer import read_all
+from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import FEEDBACK
 from tests.gateway.fake_node import FakeNode, running

@@ -6,11 +6,11 @@ from clawstream.processors.replay.copying import Copy, run, with_version
 from clawstream.processors.replay.selection import Selection
 from clawstream.processors.replay.side import Side
 from clawstream.schemas import Sample
-from clawstream.streams.consumer import read_all
-from clawstream.streams.producer import Producer
-from clawstream.streams.query import condition
+from clawstream.streams.reading.consumer import read_all
+from clawstream.streams.reading.query import condition
 from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.windows.usable import ModelLimits, unusable
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import SAMPLES
 from tests.builders import a_sample, a_sequence
 

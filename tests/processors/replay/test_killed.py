@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from clawstream.processors.testing import conversation, run
-from clawstream.streams.consumer import read_all
-from clawstream.streams.lag import LagReader
+from clawstream.streams.lag.groups import LagReader
+from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import REJECTED, REWARDS, SAMPLES, STEPS
 from tests.processors.replay.test_running import produce, side

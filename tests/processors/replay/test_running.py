@@ -13,11 +13,11 @@ from clawstream.processors.replay.side import ReplayError, Side
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.processors.testing import conversation, recorded
 from clawstream.schemas import Step, encode
-from clawstream.streams.consumer import read_all
-from clawstream.streams.lag import LagReader
-from clawstream.streams.producer import Producer
-from clawstream.streams.query import condition
+from clawstream.streams.lag.groups import LagReader
+from clawstream.streams.reading.consumer import read_all
+from clawstream.streams.reading.query import condition
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.writing.producer import Producer
 from clawstream.topics import CATALOGUE, FEEDBACK, NEXT_STATES, REJECTED, REWARDS, SAMPLES, STEPS
 
 pytestmark = pytest.mark.kafka

@@ -4,7 +4,7 @@ import pytest
 
 from clawstream.processors.replay.selection import Placed, Selection
 from clawstream.schemas import Sample, Step
-from clawstream.streams.query import condition
+from clawstream.streams.reading.query import condition
 from tests.builders import NOON, a_feedback, a_sample, a_step
 
 WHERE = (condition("model=policy", Step.__struct_fields__), condition("text=yes", Step.__struct_fields__))

@@ -3,7 +3,7 @@
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
-from clawstream.streams.clients import admin_client
+from clawstream.streams.cluster.clients import admin_client
 
 TIMEOUT_SECONDS = 30.0
 

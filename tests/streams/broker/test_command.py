@@ -13,7 +13,7 @@ import pytest
 
 from clawstream.streams.broker.config import KAFKA_VERSION
 from clawstream.streams.broker.lock import FileLock
-from clawstream.streams.ports import free_port
+from clawstream.streams.process.ports import free_port
 
 pytestmark = pytest.mark.kafka
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clawstream.streams.broker import BrokerError, LocalBroker, jars
-from clawstream.streams.ports import PortError, listening
+from clawstream.streams.process.ports import PortError, listening
 from tests.streams.broker.records import CountingProducer, create_topic, read_all
 
 pytestmark = pytest.mark.kafka

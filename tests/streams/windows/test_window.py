@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawstream.schemas import PolicySpan, Sample
-from clawstream.streams.consumer import Received
+from clawstream.streams.reading.consumer import Received
 from clawstream.streams.windows.seen import SeenSamples
 from clawstream.streams.windows.usable import ModelLimits, unusable
 from clawstream.streams.windows.window import MAX_UNTRAINED, Window, WindowAssembler, WindowLimits

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForCausalLM
 
-from clawstream.streams.snapshots import SnapshotError, weights_digest
+from clawstream.streams.files.snapshots import SnapshotError, weights_digest
 from clawstream.trainer.versions.snapshot import copy_initial, write_snapshot
 from tests.tiny_model import make_tiny_model
 

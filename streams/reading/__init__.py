@@ -1,0 +1,1 @@
+"""Typed records out of topics: consumer groups, ranges, history, bookmarks, a live tail, dead letters."""
