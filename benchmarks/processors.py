@@ -1,6 +1,6 @@
 """Steps per second from ``steps`` to ``samples``, for more workers and for larger steps.
 
-    python -m benchmarks.processors [--trajectories 10000] [--turns 4] [--memory-steps 1000000]
+    python -m benchmarks.processors [--trajectories 10000] [--turns 4]
 
 Real Kafka, real workers. Once the workers share the partitions, completed trajectories are written as fast as Kafka
 takes them; the clock runs from the first reward that the workers put out to the last sample. One worker with 1 KB steps
@@ -10,8 +10,6 @@ is what the others are compared with. Broker and workers share the machine's cor
 import argparse
 import asyncio
 import contextlib
-import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -35,9 +33,8 @@ from clawstream.topics import FEEDBACK, REWARDS, SAMPLES, STEPS
 from clawstream.up.processes import Process
 from clawstream.up.supervisor import Supervisor
 
-_GROUP_SIZE = 4
+GROUP_SIZE = 4
 _CASES = ((1_000, 1, 1), (1_000, 2, 1), (20_000, 1, 5), (20_000, 2, 5))  # bytes of a step, workers, fewer of them
-_PARTS = 10  # of a long run, after each of which memory is looked at
 _WAIT_SECONDS = 300.0
 
 Records = list[tuple[str, bytes, bytes]]  # topic, key, value
@@ -47,7 +44,7 @@ def encoded(kafka: KafkaSettings, trajectories: int, turns: int, step_bytes: int
     """Completed trajectories, in groups."""
     records = Records()
     for number in range(trajectories):
-        name, group = f"t{part}-{number}", f"g{part}-{number // _GROUP_SIZE}"
+        name, group = f"t{part}-{number}", f"g{part}-{number // GROUP_SIZE}"
         steps, key = conversation(name, group, turns, step_bytes), name.encode()
         records += [(kafka.name(STEPS.name), key, encode(step)) for step in steps]
         records.append((kafka.name(FEEDBACK.name), key, encode(completed(name, group, float(number % 2)))))
@@ -103,12 +100,12 @@ async def measure(servers: str, arguments: argparse.Namespace, case: tuple[int, 
     step_bytes, workers, fewer = case
     kafka = KafkaSettings(bootstrap_servers=servers, topic_prefix=f"b{step_bytes}-{workers}-")
     create_missing(kafka)
-    trajectories = arguments.trajectories // fewer // _GROUP_SIZE * _GROUP_SIZE
+    trajectories = arguments.trajectories // fewer // GROUP_SIZE * GROUP_SIZE
     records = encoded(kafka, trajectories, arguments.turns, step_bytes)
     environment = {
         "CLAWSTREAM_KAFKA_BOOTSTRAP_SERVERS": servers,
         "CLAWSTREAM_KAFKA_TOPIC_PREFIX": kafka.topic_prefix,
-        "CLAWSTREAM_PROCESSORS_GROUP_SIZE": str(_GROUP_SIZE),
+        "CLAWSTREAM_PROCESSORS_GROUP_SIZE": str(GROUP_SIZE),
     }
     supervisor = Supervisor(_errors())
     for number in range(workers):
@@ -123,49 +120,6 @@ async def measure(servers: str, arguments: argparse.Namespace, case: tuple[int, 
     return {"step_bytes": step_bytes, "workers": workers, "steps": steps, "seconds": seconds, "rate": steps / seconds}
 
 
-async def measure_memory(servers: str, steps: int, turns: int) -> list[dict[str, Any]]:
-    """Resident memory of one worker after each tenth of ``steps``, and after the first and the last the seconds from
-    its start anew to the sample of a new group: whatever has been, only what is open and remembered is recovered."""
-    kafka = KafkaSettings(bootstrap_servers=servers, topic_prefix="memory-")
-    create_missing(kafka)
-    trajectories = steps // turns // _PARTS // _GROUP_SIZE * _GROUP_SIZE
-    worker, samples, found = await _worker(kafka), 0, []
-    try:
-        for part in range(1, _PARTS + 1):
-            samples += trajectories
-            await asyncio.to_thread(write, kafka, encoded(kafka, trajectories, turns, 1_000, part))
-            await until_done(kafka, samples)
-            point = {"steps": part * trajectories * turns, "mib": _resident_mib(worker.pid)}
-            if part in (1, _PARTS):
-                worker.terminate()
-                await worker.wait()
-                started, samples = time.monotonic(), samples + _GROUP_SIZE
-                worker = await _worker(kafka)
-                await asyncio.to_thread(write, kafka, encoded(kafka, _GROUP_SIZE, turns, 1_000, _PARTS + part))
-                await until_done(kafka, samples)
-                point["restart_seconds"] = round(time.monotonic() - started, 2)
-            found.append(point)
-    finally:
-        worker.terminate()
-        await worker.wait()
-    return found
-
-
-async def _worker(kafka: KafkaSettings) -> asyncio.subprocess.Process:
-    environment = os.environ | {
-        "CLAWSTREAM_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
-        "CLAWSTREAM_KAFKA_TOPIC_PREFIX": kafka.topic_prefix,
-        "CLAWSTREAM_PROCESSORS_GROUP_SIZE": str(_GROUP_SIZE),
-    }
-    command = [sys.executable, "-m", "clawstream.cli.main", "--log-level", "ERROR", "process"]
-    return await asyncio.create_subprocess_exec(*command, env=environment)
-
-
-def _resident_mib(pid: int) -> int:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") >> 20
-
-
 def _errors() -> Callable[[str, str], None]:
     return lambda name, line: print(f"{name}: {line}") if "ERROR" in line else None
 
@@ -174,15 +128,10 @@ async def main(arguments: argparse.Namespace) -> None:
     """Every case, then publish."""
     with tempfile.TemporaryDirectory() as folder, LocalBroker(port=0, data_dir=Path(folder)) as broker:
         cases = [await measure(broker.bootstrap_servers, arguments, case) for case in _CASES]
-        servers, steps = broker.bootstrap_servers, arguments.memory_steps
-        memory = await measure_memory(servers, steps, arguments.turns) if steps else []
     first = cases[0]["rate"]
     rows = [(f"{_name(case)}, over the first", f"{case['rate'] / first:.2f}") for case in cases[1:]]
     rows += [(f"{_name(case)}, steps/s", f"{case['rate']:.0f}") for case in cases]
-    rows += [(f"MiB after {point['steps']} steps", str(point["mib"])) for point in (*memory[:1], *memory[-1:])]
-    restarts = [point for point in memory if "restart_seconds" in point]
-    rows += [(f"restart after {point['steps']} steps, s", str(point["restart_seconds"])) for point in restarts]
-    publish("processors", rows, {"arguments": vars(arguments), "cases": cases, "memory": memory})
+    publish("processors", rows, {"arguments": vars(arguments), "cases": cases})
 
 
 def _name(case: dict[str, Any]) -> str:
@@ -193,5 +142,4 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trajectories", type=int, default=10_000, help="a fifth of it with large steps")
     parser.add_argument("--turns", type=int, default=4)
-    parser.add_argument("--memory-steps", type=int, default=0, help="also watch memory over so many steps")
     asyncio.run(main(parser.parse_args()))

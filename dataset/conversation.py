@@ -7,9 +7,8 @@ beside the log stay references.
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from clawstream.schemas import Step
+from clawstream.schemas.reading.fields import json_array
 
 Message = dict[str, Any]
 
@@ -29,7 +28,7 @@ def chain(steps: Mapping[str, Step], last: str) -> list[Step] | None:
 
 def messages_of(steps: list[Step]) -> list[Message]:
     """The conversation of a :func:`chain`. Empty where the prompts were token ids alone."""
-    return [message for step in steps for message in (*_array(step.new_messages_json), _answer(step))]
+    return [message for step in steps for message in (*json_array(step.new_messages_json), _answer(step))]
 
 
 def tools_of(steps: list[Step]) -> str | None:
@@ -42,14 +41,6 @@ def _answer(step: Step) -> Message:
     answer: Message = {"role": "assistant", "content": step.text}
     if step.reasoning is not None:
         answer["reasoning_content"] = step.reasoning
-    if calls := _array(step.tool_calls_json):
+    if calls := json_array(step.tool_calls_json):
         answer["tool_calls"] = calls
     return answer
-
-
-def _array(text: str | None) -> list[Any]:
-    try:
-        found = msgspec.json.decode(text or "[]")
-    except msgspec.DecodeError:
-        return []
-    return found if isinstance(found, list) else []

@@ -26,7 +26,8 @@ def unpack_tokens(packed: bytes) -> NDArray[np.int32]:
 
 def pack_logprobs(logprobs: Iterable[float]) -> bytes:
     """Pack log-probabilities in nats, shape ``[T]``."""
-    return np.array(list(logprobs), dtype=_LOGPROB).tobytes()
+    values = logprobs if isinstance(logprobs, np.ndarray) else list(logprobs)
+    return np.asarray(values, dtype=_LOGPROB).tobytes()
 
 
 def unpack_logprobs(packed: bytes) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ from clawstream.schemas import (
     Feedback,
     GroupStatistics,
     PolicySpan,
+    Rejection,
     ResponseSpan,
     Reward,
     Sample,
@@ -175,3 +176,18 @@ def an_update(version: int = 3, **fields: Any) -> UpdateReport:
         "metrics": {},
     }
     return UpdateReport(version=version, **(defaults | fields))
+
+
+def a_rejection(step_id: str, **fields: Any) -> Rejection:
+    """One of step ``step_id`` of trajectory ``t1``, which a reviewer took out."""
+    defaults: dict[str, Any] = {
+        "rejection_id": f"r-{step_id}",
+        "trajectory_id": "t1",
+        "group_id": "g1",
+        "tenant": "default",
+        "channel": "train",
+        "reason": "curated",
+        "detail": "alice took it out",
+        "at": NOON,
+    }
+    return Rejection(step_id=step_id, **(defaults | fields))

@@ -15,6 +15,7 @@ from clawstream.dataset.exports.preferences import parts
 from clawstream.dataset.parquet import SCHEMA, ParquetFile, cells_of
 from clawstream.dataset.row import Row
 from clawstream.schemas import unpack_logprobs, unpack_tokens
+from clawstream.schemas.reading.fields import json_object
 
 _TEXT = pa.string()
 _FIELDS = ("role", "content", "reasoning_content", "tool_calls", "tool_call_id", "name")
@@ -99,8 +100,4 @@ def _text(value: Any) -> str | None:
 
 def _ground_truth(metadata_json: str | None) -> str | None:
     """``answer`` of a trajectory's metadata, where it is there: what rewards by rule compare with."""
-    try:
-        metadata = msgspec.json.decode(metadata_json or "{}")
-    except msgspec.DecodeError:
-        return None
-    return _text(metadata.get("answer")) if isinstance(metadata, dict) else None
+    return _text(json_object(metadata_json).get("answer"))

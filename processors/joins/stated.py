@@ -3,10 +3,9 @@
 Invariant: the same statement gives the same reward. A hint is no score: its value is missing, never zero.
 """
 
-import msgspec
-
 from clawstream.processors.joins.combining import is_number
 from clawstream.schemas import Feedback, Reward, derived_id
+from clawstream.schemas.reading.fields import json_object
 
 
 def reward_in(feedback: Feedback) -> Reward | None:
@@ -37,9 +36,5 @@ def _reward(feedback: Feedback, value: float | None, hint: str | None, unscored:
 def _hint(feedback: Feedback) -> str | None:
     if feedback.step_id is None:
         return None
-    try:
-        detail = msgspec.json.decode(feedback.detail_json or "{}")
-    except msgspec.DecodeError:
-        return None
-    hint = detail.get("hint") if isinstance(detail, dict) else None
+    hint = json_object(feedback.detail_json).get("hint")
     return hint.strip() or None if isinstance(hint, str) else None

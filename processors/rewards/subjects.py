@@ -10,9 +10,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-import msgspec
-
 from clawstream.schemas import NextState, Reward, RewardKind, Step, Vote
+from clawstream.schemas.reading.fields import json_array, json_object
 from clawstream.schemas.reading.sequences import in_order
 
 Message = dict[str, Any]
@@ -91,7 +90,7 @@ class Turn(Subject):
     @cached_property
     def tool_calls(self) -> list[Any]:
         """The answer's calls, as OpenAI has them."""
-        return _array(self.step.tool_calls_json)
+        return json_array(self.step.tool_calls_json)
 
     @property
     def answer(self) -> Message:
@@ -120,7 +119,7 @@ class Reaction(Subject):
     @cached_property
     def messages(self) -> list[Message]:
         """All that followed: every tool result, the user's reply."""
-        return [message for message in _array(self.next_state.messages_json) if isinstance(message, dict)]
+        return [message for message in json_array(self.next_state.messages_json) if isinstance(message, dict)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,10 +153,10 @@ class Episode(Subject):
 def turns_of(steps: Sequence[Step], metadata_json: str | None) -> dict[str, Turn]:
     """The turns of a trajectory's ``steps`` (in log order), by step. What a step continues must be among them, else
     its conversation begins with its own messages."""
-    metadata, turns = read_metadata(metadata_json), dict[str, Turn]()
+    metadata, turns = json_object(metadata_json), dict[str, Turn]()
     for step in in_order(list(steps)):
         before = turns.get(step.prompt_prefix.step_id) if step.prompt_prefix else None
-        messages = [message for message in _array(step.new_messages_json) if isinstance(message, dict)]
+        messages = [message for message in json_array(step.new_messages_json) if isinstance(message, dict)]
         turns[step.step_id] = Turn(
             trajectory_id=step.trajectory_id,
             group_id=step.group_id,
@@ -168,23 +167,6 @@ def turns_of(steps: Sequence[Step], metadata_json: str | None) -> dict[str, Turn
             prompt_tokens=before.prompt_tokens + before.step.response_tokens + step.prompt_tokens
             if before
             else step.prompt_tokens,
-            tools=before.tools if before and step.tools_json is None else _array(step.tools_json),
+            tools=before.tools if before and step.tools_json is None else json_array(step.tools_json),
         )
     return turns
-
-
-def read_metadata(metadata_json: str | None) -> dict[str, Any]:
-    """An opening's metadata; empty where there is none, or it is no object."""
-    try:
-        found = msgspec.json.decode(metadata_json or "{}")
-    except msgspec.DecodeError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _array(text: str | None) -> list[Any]:
-    try:
-        found = msgspec.json.decode(text or "[]")
-    except msgspec.DecodeError:
-        return []
-    return found if isinstance(found, list) else []

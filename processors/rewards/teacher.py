@@ -11,8 +11,9 @@ import numpy as np
 
 from clawstream.processors.rewards.calls import CallError, Endpoint
 from clawstream.processors.rewards.prompts import with_hint
-from clawstream.processors.rewards.subjects import Turn, read_metadata
+from clawstream.processors.rewards.subjects import Turn
 from clawstream.schemas import pack_logprobs, unpack_tokens
+from clawstream.schemas.reading.fields import json_object
 
 _WHOLE_VOCABULARY = -1
 
@@ -58,7 +59,7 @@ class Teacher:
             "messages": with_hint(turn.messages, hint),
             "add_generation_prompt": True,
         }
-        settings = read_metadata(turn.step.sampling_json).get("chat_template_kwargs")
+        settings = json_object(turn.step.sampling_json).get("chat_template_kwargs")
         body |= {"tools": turn.tools} if turn.tools else {}
         body |= {"chat_template_kwargs": settings} if settings else {}
         answer = await self._endpoint.post("/tokenize", body)

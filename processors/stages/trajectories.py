@@ -11,11 +11,12 @@ from clawstream.processors.jobs import Job
 from clawstream.processors.joins.next_states import reply
 from clawstream.processors.output import Output
 from clawstream.processors.rewards.scorer import Scorer
-from clawstream.processors.rewards.subjects import Episode, Reaction, Subject, read_metadata, turns_of
+from clawstream.processors.rewards.subjects import Episode, Reaction, Subject, turns_of
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.processors.stages.stage import Due, Settled, Stage
 from clawstream.processors.tables import Kept, key_of, owner_of
 from clawstream.schemas import Feedback, NextState, Reward, Step, decode, encode
+from clawstream.schemas.reading.fields import json_object
 from clawstream.topics import REWARDS
 
 
@@ -197,7 +198,7 @@ class Trajectories(Stage[TrajectoryState, Step]):
             trajectory_id=state.trajectory_id,
             group_id=state.group_id,
             tenant=state.tenant,
-            metadata=read_metadata(state.metadata_json),
+            metadata=json_object(state.metadata_json),
             channel=state.channel or steps[0].channel,
             agent=state.agent,
             ended_by=ended_by,

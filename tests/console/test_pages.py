@@ -14,9 +14,8 @@ from clawstream.schemas import NodeStatus, Rejection, Vote
 from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.writing.producer import Producer
 from clawstream.topics import FEEDBACK, NODES, REJECTED, REWARDS, SAMPLES, STEPS, TRAJECTORIES, UPDATES
-from tests.builders import NOON, a_feedback, a_reward, a_sample, a_step, a_trajectory
+from tests.builders import NOON, a_feedback, a_reward, a_sample, a_step, a_trajectory, an_update
 from tests.console.conftest import Look
-from tests.console.index.test_store import an_update
 from tests.console.running import Watched, axe
 
 pytestmark = pytest.mark.kafka
@@ -70,7 +69,7 @@ def evil(producer: Producer, topics: KafkaSettings) -> str:
         "curated", **said, source=EVIL, detail_json=json.dumps({"note": EVIL, "tags": [EVIL], EVIL: EVIL})
     )
     update = replace(
-        an_update(1, "evil-sample"),
+        an_update(1, sample_ids=["evil-sample"]),
         update_id="evil-update",
         model=EVIL,
         algorithm=EVIL,

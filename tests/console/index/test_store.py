@@ -6,45 +6,13 @@ import pytest
 from clawstream.console.index.filters import Filter
 from clawstream.console.index.reading import Listed, Reading
 from clawstream.console.index.store import FILE, Index
-from clawstream.schemas import Discard, Record, Rejection, UpdateReport, encode
+from clawstream.schemas import Discard, Record, encode
 from clawstream.streams.reading.history import Told
 from clawstream.topics import STEPS
-from tests.builders import NOON, a_feedback, a_reward, a_sample, a_step, a_trajectory
+from tests.builders import NOON, a_feedback, a_rejection, a_reward, a_sample, a_step, a_trajectory, an_update
 from tests.console.index.logs import take, told
 
-
-def an_update(version: int, *sample_ids: str, discarded: tuple[str, ...] = ()) -> UpdateReport:
-    return UpdateReport(
-        update_id=f"u{version}",
-        model="policy",
-        version=version,
-        parent=version - 1,
-        algorithm="grpo",
-        at=NOON,
-        sample_ids=list(sample_ids),
-        discarded=[Discard(sample_id=sample_id, reason="stale: 9 versions") for sample_id in discarded],
-        response_token_count=2,
-        reward_mean=0.5,
-        policy_lag_mean=0.0,
-        policy_lag_max=0,
-        consumer_lag_records=0,
-        seconds=1.0,
-        metrics={},
-    )
-
-
-def a_rejection(step_id: str, **fields: str) -> Rejection:
-    return Rejection(
-        rejection_id=f"r-{step_id}",
-        trajectory_id="t1",
-        step_id=step_id,
-        group_id="g1",
-        tenant="default",
-        channel="train",
-        reason=fields.get("reason", "curated"),
-        detail="alice took it out",
-        at=NOON,
-    )
+STALE = Discard(sample_id="s1", reason="stale: 9 versions")
 
 
 def only(index: Index, tenant: str = "default") -> Listed:
@@ -62,7 +30,7 @@ def test_a_trajectory_is_listed_as_its_records_say(tmp_path: Path) -> None:
     assert (only(index).status, only(index).reward) == ("ended", 0.5)
     take(index, a_trajectory(), a_sample(0.75, sample_id="s1"))
     assert (only(index).status, only(index).reward) == ("ready", 0.75)
-    take(index, an_update(7, "s1"))
+    take(index, an_update(7, sample_ids=["s1"]))
     assert (only(index).status, only(index).update_version) == ("trained", 7)
 
 
@@ -71,7 +39,7 @@ def test_topics_may_be_read_in_any_order(tmp_path: Path) -> None:
         a_step(),
         a_feedback("completed", reward=0.5),
         a_sample(0.5, sample_id="s1"),
-        an_update(7, "s1"),
+        an_update(7, sample_ids=["s1"]),
     ]
     found = set()
     for number, order in enumerate(itertools.permutations(records)):
@@ -91,7 +59,7 @@ def test_what_is_written_twice_counts_once(tmp_path: Path) -> None:
 
 def test_discarded_samples_are_not_trained(tmp_path: Path) -> None:
     index = Index(tmp_path)
-    take(index, a_sample(sample_id="s1"), an_update(7, discarded=("s1",)))
+    take(index, a_sample(sample_id="s1"), an_update(7, discarded=[STALE]))
     assert only(index).status == "discarded"
 
 
@@ -132,7 +100,7 @@ def test_the_oldest_trajectories_are_forgotten_with_all_that_is_said_of_them(tmp
             a_step(trajectory_id=name, received_at=at),
         )
         take(index, a_reward(trajectory_id=name, at=at), a_sample(trajectory_id=name, sample_id=name, ready_at=at))
-        take(index, an_update(hour, name))
+        take(index, an_update(hour, sample_ids=[name]))
     assert index.prune(max_steps=4, before_ms=0) == 2
     reading = Reading(index, "default")
     assert [listed.trajectory_id for listed in reading.trajectories(Filter(), 10)] == ["t3", "t2"]

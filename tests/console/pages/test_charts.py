@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from clawstream.console.pages.charts import curves, label, pipeline
 from clawstream.console.stories.arrows import arrows
 from clawstream.streams.lag.behind import Behind, Report
-from tests.console.index.test_store import an_update
+from tests.builders import an_update
 
 
 def test_an_arrow_says_what_flows_and_who_is_behind() -> None:

@@ -7,8 +7,18 @@ from clawstream.console.stories.story import Story, story
 from clawstream.console.stories.timeline import timeline
 from clawstream.console.stories.tokens import group_advantage, tokens
 from clawstream.schemas import PolicySpan, PromptPrefix, Record, pack_logprobs
-from tests.builders import NOON, a_feedback, a_reward, a_sample, a_sequence, a_step, a_trajectory
-from tests.console.index.test_store import a_rejection, an_update
+from tests.builders import (
+    NOON,
+    a_feedback,
+    a_rejection,
+    a_reward,
+    a_sample,
+    a_sequence,
+    a_step,
+    a_trajectory,
+    an_update,
+)
+from tests.console.index.test_store import STALE
 
 
 def told(*records: Record) -> Story:
@@ -83,7 +93,7 @@ def test_a_life_is_told_in_order() -> None:
         a_sample(sample_id="s1", ready_at=moments[6], sequences=[a_sequence([1], [2], version=4)]),
     )
     outcomes = [Outcome(sample_id="s1", update_id="u7", version=7, status="trained")]
-    update = an_update(7, "s1")
+    update = an_update(7, sample_ids=["s1"])
     events = timeline(found, outcomes, [replace(update, at=moments[7])])
     assert [event.what for event in events] == [
         "opened",
@@ -102,7 +112,7 @@ def test_a_life_is_told_in_order() -> None:
 def test_a_discarded_sample_says_why() -> None:
     found = told(a_sample(sample_id="s1", ready_at=NOON))
     outcomes = [Outcome(sample_id="s1", update_id="u7", version=7, status="discarded")]
-    (_, last) = timeline(found, outcomes, [an_update(7, discarded=("s1",))])
+    (_, last) = timeline(found, outcomes, [an_update(7, discarded=[STALE])])
     assert (last.what, last.detail) == ("discarded by update 7", "stale: 9 versions")
 
 
