@@ -131,11 +131,13 @@ class LocalBroker:
         folder.create()
         self._lock = self._lock_folder(folder)
         require_free(self.port)
+        folder.clear_temporary()
         java_command = [
             str(java),
             *JVM_OPTIONS,
             f"-Dlog4j2.configurationFile={_LOGGING}",
             "-Dclawstream.logs=logs",
+            "-Djava.io.tmpdir=tmp",
             "-cp",
             f"{jars}{os.sep}*",
         ]

@@ -6,6 +6,7 @@ Layout, all of it relative, so that the folder may be moved::
     server.properties    written at every start
     kafka/               Kafka's own: meta.properties, the metadata log, a folder per partition
     logs/broker.log      Kafka's log; jvm.out is what the JVM itself prints
+    tmp/                 the JVM's temporary files: native libraries, which one that is killed leaves behind
 
 Invariant: ``kafka/`` is there only once it is formatted whole: it is formatted as ``kafka.new/`` and renamed.
 """
@@ -23,7 +24,7 @@ from clawstream.streams.broker.errors import BrokerError
 from clawstream.streams.broker.log import last_error
 from clawstream.streams.process.ports import free_port
 
-_OURS = {"broker.lock", "server.properties", "kafka", "kafka.new", "logs"}
+_OURS = {"broker.lock", "server.properties", "kafka", "kafka.new", "logs", "tmp"}
 _FORMAT_TIMEOUT_SECONDS = 120
 
 
@@ -73,6 +74,12 @@ class DataFolder:
             self.log.parent.mkdir(exist_ok=True)
         except OSError as error:
             raise BrokerError(f"data folder {self.path} cannot be written: {error.strerror}") from error
+
+    def clear_temporary(self) -> None:
+        """An empty folder for the JVM's temporary files. Only while the lock is held."""
+        temporary = self.path / "tmp"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
 
     def format(self, java_command: Sequence[str]) -> str:
         """Format Kafka's folder where it is missing; the cluster id. Raises ``BrokerError`` where it is broken."""

@@ -15,9 +15,8 @@ class CountingProducer:
         self.acknowledged: set[int] = set()
         self._topic = topic
         self._next = 0
-        self._producer = Producer(
-            {"bootstrap.servers": servers, "enable.idempotence": True, "log_level": 0, "reconnect.backoff.max.ms": 250}
-        )
+        options = {"enable.idempotence": True, "compression.type": "lz4", "reconnect.backoff.max.ms": 250}
+        self._producer = Producer({"bootstrap.servers": servers, "log_level": 0, **options})
 
     def send(self, count: int) -> None:
         """Hand over ``count`` more records, and take the acknowledgements that are there."""

@@ -19,6 +19,7 @@ def test_records_survive_kill_9_under_load(kept: LocalBroker) -> None:
     while len(producer.acknowledged) < 2_000:
         producer.send(100)
     kept.kill()
+    assert list((kept.data_dir / "tmp").glob("liblz4-java*")), "a native library is elsewhere, where nobody removes it"
     before_kill = set(producer.acknowledged)
     producer.send(500)
     kept.start()
