@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import click
 
+from clawstream.streams.cluster.admin import wait_for_kafka
 from clawstream.streams.errors import StreamError
 from clawstream.streams.reading.letters import BuriedLetter, RedriveError, buried, redrive, topic_named
 from clawstream.streams.settings import KafkaSettings, load
@@ -18,7 +19,7 @@ def dead(context: click.Context) -> None:
     """List dead letters: topic, number, when, where they were read, by whom, and why they were buried."""
     if context.invoked_subcommand is not None:
         return
-    kafka = load(KafkaSettings, context.obj)
+    kafka = _reached(context)
     for topic in CATALOGUE:
         for letter in buried(kafka, topic):
             click.echo(_line(letter))
@@ -36,7 +37,7 @@ def redrive_command(context: click.Context, /, topic: str, numbers: tuple[int, .
     """
     if every == bool(numbers):
         raise click.UsageError("give the numbers of letters, or --all")
-    kafka, source = load(KafkaSettings, context.obj), topic_named(topic)
+    kafka, source = _reached(context), topic_named(topic)
     letters = {letter.number: letter for letter in buried(kafka, source)}
     producer, failed = Producer(kafka, "redrive"), False
     try:
@@ -52,6 +53,12 @@ def redrive_command(context: click.Context, /, topic: str, numbers: tuple[int, .
     finally:
         producer.close()
     sys.exit(1 if failed else 0)
+
+
+def _reached(context: click.Context) -> KafkaSettings:
+    kafka = load(KafkaSettings, context.obj)
+    wait_for_kafka(kafka, timeout_seconds=10)
+    return kafka
 
 
 def _line(letter: BuriedLetter) -> str:

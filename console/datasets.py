@@ -86,11 +86,7 @@ def building(name: str, rows_from: str, conditions: str, min_reward: float | Non
 
 async def run(kafka: KafkaSettings, root: Path, arguments: Sequence[str]) -> tuple[int, str]:
     """``clawstream dataset`` with ``arguments``: its exit status, and what it said."""
-    environment = os.environ | {
-        "CLAWSTREAM_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
-        "CLAWSTREAM_KAFKA_TOPIC_PREFIX": kafka.topic_prefix,
-        "CLAWSTREAM_DATASET_FOLDER": str(root),
-    }
+    environment = os.environ | kafka.environment() | {"CLAWSTREAM_DATASET_FOLDER": str(root)}
     command = [sys.executable, "-m", "clawstream.cli.main", "dataset", *arguments]
     child = await asyncio.create_subprocess_exec(
         *command,

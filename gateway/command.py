@@ -29,6 +29,7 @@ from clawstream.gateway.upstreams.follow import follow
 from clawstream.gateway.upstreams.provider import provider_of
 from clawstream.gateway.workers import run_workers
 from clawstream.schemas import NodeStatus, WeightVersion
+from clawstream.streams.cluster.admin import wait_for_kafka
 from clawstream.streams.errors import StreamError
 from clawstream.streams.reading.consumer import Follower
 from clawstream.streams.reading.tail import Tail
@@ -139,6 +140,8 @@ async def _serve(settings: GatewaySettings, kafka: KafkaSettings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if not await asyncio.to_thread(wait_for_kafka, kafka, stopped=stop.is_set):
+        return
     async with serving(settings, kafka) as (gateway, url):
         _spare_collector()
         logging.getLogger("aiohttp.server").addFilter(_is_ours)

@@ -100,6 +100,7 @@ def make_app(name: str, kafka: KafkaSettings, partitions: int, folder: Path) -> 
     app = faust.App(
         kafka.name(name),
         broker=brokers,
+        broker_credentials=_credentials(kafka),
         datadir=str(folder),
         store="memory://",
         web_enabled=False,
@@ -117,6 +118,16 @@ def make_app(name: str, kafka: KafkaSettings, partitions: int, folder: Path) -> 
     app.transport = _Transport(app.conf.broker_consumer, app)
     app.inboxes = {}
     return app
+
+
+def _credentials(kafka: KafkaSettings) -> Any:
+    """Who the worker is to Kafka, as Faust wants it told; None where Kafka does not ask."""
+    tls = kafka.ssl_context()
+    if kafka.security_protocol.startswith("SASL"):
+        return faust.SASLCredentials(
+            username=kafka.sasl_username, password=kafka.password, ssl_context=tls, mechanism=kafka.sasl_mechanism
+        )
+    return None if tls is None else faust.SSLCredentials(tls)
 
 
 def take_from(app: Any, topic: str, inbox: Inbox) -> None:

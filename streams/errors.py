@@ -24,3 +24,7 @@ class KafkaUnreachableError(StreamError):
     """No broker answered in time."""
 
     retriable = True
+
+
+class KafkaRefusedError(StreamError):
+    """A broker answered, and lets us in only with other settings."""

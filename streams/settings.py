@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from clawstream.streams.security import Security
 
 SECTIONS = (
     "kafka",
@@ -46,7 +48,7 @@ class Section(BaseModel):
     section: ClassVar[str]
 
 
-class KafkaSettings(Section):
+class KafkaSettings(Section, Security):
     """How to reach Kafka, and how topics are laid out."""
 
     section = "kafka"
@@ -66,7 +68,13 @@ class KafkaSettings(Section):
 
     def client(self, **options: str | int | bool) -> dict[str, str | int | float | bool]:
         """Configuration of a client of librdkafka, which by itself prints each lost connection to stderr."""
-        return {"bootstrap.servers": self.bootstrap_servers, "log_level": _CRITICAL, **options}
+        return {"bootstrap.servers": self.bootstrap_servers, "log_level": _CRITICAL, **self.secured(), **options}
+
+    def environment(self) -> dict[str, str]:
+        """Variables that give another process what was set here."""
+        found = {name: getattr(self, name) for name in sorted(self.model_fields_set)}
+        plain = {name: each.get_secret_value() if isinstance(each, SecretStr) else each for name, each in found.items()}
+        return {f"CLAWSTREAM_KAFKA_{name.upper()}": str(each) for name, each in plain.items() if each is not None}
 
     def name(self, topic: str) -> str:
         """The name that a topic or a consumer group has on this cluster."""
@@ -128,6 +136,9 @@ def _sentence(model: type[Section], error: ValidationError, origin: Mapping[str,
     problems = []
     for problem in error.errors(include_url=False, include_input=False):
         key = ".".join(str(part) for part in problem["loc"])
+        if not key:  # of several settings together, and it says which
+            problems.append(problem["msg"].removeprefix("Value error, "))
+            continue
         where = origin.get(key.split(".")[0], "the defaults")
         if problem["type"] == "extra_forbidden":
             problems.append(f"unknown key {key} (from {where}); there are {', '.join(model.model_fields)}")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from clawstream.streams.process.ports import HOST, free_port
-from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.settings import KafkaSettings, SettingsError
 from clawstream.up.settings import UpSettings
 
 
@@ -38,17 +38,23 @@ class Stack:
 
 
 def stack(settings: UpSettings, kafka: KafkaSettings, extra: Mapping[str, str] | None = None) -> Stack:
-    """Lay out a whole ClawStream. ``extra``: environment variables for every process."""
+    """Lay out a whole ClawStream. ``extra``: environment variables for every process.
+
+    Raises ``SettingsError`` where Kafka is secured and none is named.
+    """
     external = "bootstrap_servers" in kafka.model_fields_set
+    if not external and kafka.security_protocol != "PLAINTEXT":
+        raise SettingsError(
+            f"[kafka] security_protocol is {kafka.security_protocol}, and bootstrap_servers names no cluster: the "
+            "broker that runs here has no listener but PLAINTEXT, on loopback"
+        )
     kafka_port = free_port(9092)
     if not external:
         kafka = kafka.model_copy(update={"bootstrap_servers": f"{HOST}:{kafka_port}"})
     environment = {
         "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait leave the cores to the other processes
         **(extra or {}),
-        "CLAWSTREAM_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
-        "CLAWSTREAM_KAFKA_TOPIC_PREFIX": kafka.topic_prefix,
-        "CLAWSTREAM_KAFKA_PARTITIONS": str(kafka.partitions),
+        **kafka.environment(),
     }
     gateway_port, data = free_port(settings.port or None), settings.data_dir
     console_port = free_port(settings.console_port or None)

@@ -1,11 +1,13 @@
-"""The configuration of one Kafka node that is broker and controller, as text.
+"""The configuration of a Kafka node that is broker and controller, as text.
 
 Invariant: paths are relative to the data folder, which is the JVM's working folder. So a data folder may be moved, and
 no path needs the escapes of Java's property files.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 KAFKA_VERSION = "4.3.1"
-NODE_ID = 1
 HOST = "127.0.0.1"
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
@@ -21,38 +23,69 @@ JVM_OPTIONS = (
 )
 
 
-def server_properties(*, port: int, controller_port: int, log_dir: str = "kafka") -> str:
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """What a node is beside its port and its data: by default one alone."""
+
+    node_id: int = 1
+    voters: Mapping[int, int] = field(default_factory=dict)  # controller port of each node by its id; empty: alone
+    cluster_id: str | None = None  # None: a new one when the data folder is formatted
+    listeners: Mapping[str, int] = field(default_factory=dict)  # ports of more listeners, by security protocol
+    properties: Mapping[str, str] = field(default_factory=dict)  # Kafka's own settings, over those that are made here
+
+
+ALONE = Node()
+
+
+def server_properties(*, port: int, controller_port: int, log_dir: str = "kafka", node: Node = ALONE) -> str:
     """The text of ``server.properties``; ``log_dir`` is relative to the JVM's working folder."""
-    return "".join(f"{key}={value}\n" for key, value in _properties(port, controller_port, log_dir).items())
+    return "".join(f"{key}={value}\n" for key, value in _properties(port, controller_port, log_dir, node).items())
 
 
-def _properties(port: int, controller_port: int, log_dir: str) -> dict[str, str | int]:
+def _properties(port: int, controller_port: int, log_dir: str, node: Node) -> dict[str, str | int]:
+    clients = {"PLAINTEXT": port, **node.listeners}
+    addresses = [f"{protocol}://{HOST}:{each}" for protocol, each in clients.items()]
     own: dict[str, str | int] = {
         "process.roles": "broker,controller",
-        "node.id": NODE_ID,
-        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
+        "node.id": node.node_id,
+        "listeners": ",".join([*addresses, f"CONTROLLER://{HOST}:{controller_port}"]),
+        "advertised.listeners": ",".join(addresses),
+        "listener.security.protocol.map": ",".join(["CONTROLLER:PLAINTEXT", *(f"{each}:{each}" for each in clients)]),
         "controller.listener.names": "CONTROLLER",
-        "controller.quorum.bootstrap.servers": f"{HOST}:{controller_port}",
         "log.dirs": log_dir,
         # a topic with a misspelt name is an error, not a new topic
         "auto.create.topics.enable": "false",
         "message.max.bytes": MAX_MESSAGE_BYTES,
         "replica.fetch.max.bytes": MAX_MESSAGE_BYTES,
     }
-    return own | _ONE_NODE
+    return own | _quorum(controller_port, node) | _replicas(max(1, len(node.voters))) | _SMALL | dict(node.properties)
 
 
-_ONE_NODE: dict[str, str | int] = {
-    "default.replication.factor": 1,
-    "min.insync.replicas": 1,
-    "offsets.topic.replication.factor": 1,
+def _quorum(controller_port: int, node: Node) -> dict[str, str | int]:
+    if not node.voters:
+        return {"controller.quorum.bootstrap.servers": f"{HOST}:{controller_port}"}
+    voters = ",".join(f"{node_id}@{HOST}:{port}" for node_id, port in node.voters.items())
+    return {"controller.quorum.voters": voters}
+
+
+def _replicas(nodes: int) -> dict[str, str | int]:
+    """Each record on every node up to three, acknowledged by all but one of those."""
+    replicas = min(nodes, 3)
+    in_sync = max(1, replicas - 1)
+    return {
+        "default.replication.factor": replicas,
+        "min.insync.replicas": in_sync,
+        "offsets.topic.replication.factor": replicas,
+        "transaction.state.log.replication.factor": replicas,
+        "transaction.state.log.min.isr": in_sync,
+        "share.coordinator.state.topic.replication.factor": replicas,
+        "share.coordinator.state.topic.min.isr": in_sync,
+    }
+
+
+_SMALL: dict[str, str | int] = {
     "offsets.topic.num.partitions": 4,
-    "transaction.state.log.replication.factor": 1,
-    "transaction.state.log.min.isr": 1,
     "transaction.state.log.num.partitions": 4,
-    "share.coordinator.state.topic.replication.factor": 1,
-    "share.coordinator.state.topic.min.isr": 1,
     "share.coordinator.state.topic.num.partitions": 1,
     "group.initial.rebalance.delay.ms": 0,
     # after kill -9 a start waits until the dead registration expires: 12 s by default

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from clawstream.streams.broker.config import HOST, JVM_OPTIONS, KAFKA_VERSION, server_properties
+from clawstream.streams.broker.config import ALONE, HOST, JVM_OPTIONS, KAFKA_VERSION, Node, server_properties
 from clawstream.streams.broker.errors import BrokerError
 from clawstream.streams.broker.jars import resolve_jars
 from clawstream.streams.broker.java import find_java
@@ -48,12 +48,14 @@ class LocalBroker:
         ephemeral: bool = _DEFAULTS.ephemeral,
         cache: Path | None = None,
         start_timeout_seconds: float = 60.0,
+        node: Node = ALONE,
     ) -> None:
+        """``node``: which one of a cluster it is, and what else Kafka is told."""
         self.port = port or free_port()
         self._ephemeral = ephemeral
         self._data_dir = data_dir
         self._folder: DataFolder | None = None
-        self._cache = cache
+        self._cache, self.node = cache, node
         self._start_timeout_seconds = start_timeout_seconds
         self._process: JavaProcess | None = None
         self._lock: FileLock | None = None
@@ -141,12 +143,14 @@ class LocalBroker:
             "-cp",
             f"{jars}{os.sep}*",
         ]
-        cluster = folder.format(java_command)
+        cluster = folder.format(java_command, self.node)
         self._launch(folder, self._lock, java_command)
         self._wait_ready(cluster)
 
     def _launch(self, folder: DataFolder, lock: FileLock, java_command: list[str]) -> None:
-        folder.properties.write_text(server_properties(port=self.port, controller_port=free_port()))
+        controller_port = self.node.voters.get(self.node.node_id) or free_port()
+        text = server_properties(port=self.port, controller_port=controller_port, node=self.node)
+        folder.properties.write_text(text)
         self._log_offset_bytes = folder.log.stat().st_size if folder.log.exists() else 0
         command = [*java_command, "kafka.Kafka", folder.properties.name]
         self._process = JavaProcess(command, folder=folder.path, output=folder.output, lock_fd=lock.fd)

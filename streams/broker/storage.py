@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clawstream.streams.broker.config import NODE_ID, server_properties
+from clawstream.streams.broker.config import Node, server_properties
 from clawstream.streams.broker.errors import BrokerError
 from clawstream.streams.broker.log import last_error
 from clawstream.streams.process.ports import free_port
@@ -81,19 +81,20 @@ class DataFolder:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
 
-    def format(self, java_command: Sequence[str]) -> str:
+    def format(self, java_command: Sequence[str], node: Node) -> str:
         """Format Kafka's folder where it is missing; the cluster id. Raises ``BrokerError`` where it is broken."""
         if not self.kafka.exists():
-            self._format(java_command)
-        return cluster_id(self.kafka)
+            self._format(java_command, node)
+        return cluster_id(self.kafka, node.node_id)
 
-    def _format(self, java_command: Sequence[str]) -> None:
+    def _format(self, java_command: Sequence[str], node: Node) -> None:
         fresh = self.path / "kafka.new"
         shutil.rmtree(fresh, ignore_errors=True)
         # the ports count for the folder's name only: each start writes its own
-        text = server_properties(port=free_port(), controller_port=free_port(), log_dir=fresh.name)
+        text = server_properties(port=free_port(), controller_port=free_port(), log_dir=fresh.name, node=node)
         self.properties.write_text(text)
-        tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", new_cluster_id(), "-c", self.properties.name]
+        cluster, quorum = node.cluster_id or new_cluster_id(), [] if node.voters else ["--standalone"]
+        tool = ["kafka.tools.StorageTool", "format", *quorum, "-t", cluster, "-c", self.properties.name]
         finished = subprocess.run(
             [*java_command, *tool],
             cwd=self.path,
@@ -108,10 +109,10 @@ class DataFolder:
         fresh.rename(self.kafka)
 
 
-def cluster_id(kafka: Path) -> str:
+def cluster_id(kafka: Path, node_id: int) -> str:
     """The cluster that Kafka's folder ``kafka`` belongs to, from its ``meta.properties``.
 
-    Raises ``BrokerError`` when the file is missing or unreadable, or names a node that is not ours.
+    Raises ``BrokerError`` when the file is missing or unreadable, or names another node than ``node_id``.
     """
     meta = kafka / "meta.properties"
     try:
@@ -121,7 +122,7 @@ def cluster_id(kafka: Path) -> str:
     values = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
     if values.get("version") != "1" or not values.get("cluster.id") or not values.get("directory.id"):
         raise _broken(kafka, f"{meta.name} is not what Kafka wrote")
-    if values.get("node.id") != str(NODE_ID):
+    if values.get("node.id") != str(node_id):
         raise _broken(kafka, f"it belongs to node {values.get('node.id')} of cluster {values['cluster.id']}")
     return values["cluster.id"]
 

@@ -12,8 +12,9 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import ConfigResource, NewTopic  # type: ignore[attr-defined]
 
 from clawstream.streams.cluster.clients import admin_client
-from clawstream.streams.errors import KafkaUnreachableError, StreamError
-from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.cluster.refusals import refusal
+from clawstream.streams.errors import KafkaRefusedError, KafkaUnreachableError, StreamError
+from clawstream.streams.settings import KafkaSettings, SettingsError
 from clawstream.topics import CATALOGUE, DAY_MS, Topic
 
 _TIMEOUT_SECONDS = 30.0
@@ -56,18 +57,23 @@ def wait_for_kafka(
     settings: KafkaSettings, timeout_seconds: float = 60.0, stopped: Callable[[], bool] = lambda: False
 ) -> bool:
     """Whether a broker answers: False when ``stopped`` before one did. Raises ``KafkaUnreachableError`` when none does
-    in time."""
-    client = admin_client(settings.client())
+    in time, ``KafkaRefusedError`` as soon as one says why it will not, ``SettingsError`` for files of no use."""
+    try:
+        client = admin_client(settings.client())
+    except KafkaException as error:
+        raise SettingsError(f"[kafka] {error.args[0].str()}") from error
     deadline = time.monotonic() + timeout_seconds
     while not stopped():
         try:
             client.list_topics(timeout=1)
             return True
         except KafkaException as error:
+            if settings.security_protocol != "PLAINTEXT" and (why := refusal(settings)) is not None:
+                raise KafkaRefusedError(why) from error
             if time.monotonic() > deadline:
                 raise KafkaUnreachableError(
-                    f"no Kafka broker at {settings.bootstrap_servers} answered in {timeout_seconds} s; "
-                    f"clawstream broker starts one ({error.args[0]})"
+                    f"no Kafka broker at {settings.bootstrap_servers} answered in {timeout_seconds} s over "
+                    f"{settings.security_protocol}; clawstream broker starts one ({error.args[0]})"
                 ) from error
     return False
 

@@ -11,6 +11,7 @@ from functools import cache
 
 from confluent_kafka.admin import AdminClient  # noqa: TID251
 
+UNUSED = "unused"  # the group of a client in no group: librdkafka wants a name, and looks for its coordinator
 Options = Mapping[str, str | int | float | bool]
 
 

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 import confluent_kafka as kafka
 
 from clawstream.schemas import CodecError, Record, decode
+from clawstream.streams.cluster.clients import UNUSED
 from clawstream.streams.cluster.patience import patiently
 from clawstream.streams.errors import KafkaUnreachableError, StreamError
 from clawstream.streams.process.metrics import RECORDS_CONSUMED
@@ -34,8 +35,12 @@ _GROUP = {
     "partition.assignment.strategy": "cooperative-sticky",
     "session.timeout.ms": 10_000,
 }
-_FINAL = (kafka.KafkaError.UNKNOWN_TOPIC_OR_PART, kafka.KafkaError.TOPIC_AUTHORIZATION_FAILED)
-FOLLOWING = {"group.id": "unused", "enable.auto.commit": False, "enable.partition.eof": True}  # of a client in no group
+FINAL = (
+    kafka.KafkaError.UNKNOWN_TOPIC_OR_PART,
+    kafka.KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    kafka.KafkaError.GROUP_AUTHORIZATION_FAILED,
+)
+FOLLOWING = {"group.id": UNUSED, "enable.auto.commit": False, "enable.partition.eof": True}  # in no group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +208,7 @@ def watermarks(client: kafka.Consumer, topic: str, partition: int, timeout_secon
 def _read(topic: Topic[R], message: kafka.Message, dead: DeadLetters | None) -> Received[R] | None:
     error, partition, offset, value = message.error(), message.partition() or 0, message.offset() or 0, message.value()
     if error is not None:
-        if error.fatal() or error.code() in _FINAL:
+        if error.fatal() or error.code() in FINAL:
             raise StreamError(f"topic {topic.name} cannot be read: {error.str()}")
         _tell_once(f"topic {topic.name}: {error.str()}; the client tries again by itself")
         return None

@@ -13,7 +13,7 @@ import confluent_kafka as kafka
 
 from clawstream.schemas import CodecError, Record, decode
 from clawstream.streams.errors import StreamError
-from clawstream.streams.reading.consumer import FOLLOWING, arrived, partitions_of
+from clawstream.streams.reading.consumer import FINAL, FOLLOWING, arrived, partitions_of
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import Topic
 
@@ -21,7 +21,6 @@ Place = tuple[str, int]  # topic by its bare name, partition
 Places = Mapping[Place, int]  # next offset to read
 
 _BEGINNING = kafka.OFFSET_BEGINNING
-_FINAL = (kafka.KafkaError.UNKNOWN_TOPIC_OR_PART, kafka.KafkaError.TOPIC_AUTHORIZATION_FAILED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +81,7 @@ class History:
         if error is not None:
             if error.code() == kafka.KafkaError._PARTITION_EOF:
                 self._behind.discard((name, partition))
-            elif error.fatal() or error.code() in _FINAL:
+            elif error.fatal() or error.code() in FINAL:
                 raise StreamError(f"topic {name} cannot be read: {error.str()}")
             return None  # librdkafka tries the others again by itself
         value, topic = message.value(), self._topics[name]

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from clawstream.cli.main import cli
-from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.settings import KafkaSettings, SettingsError
 from clawstream.up.command import run
 from clawstream.up.processes import stack
 from clawstream.up.settings import UpSettings
@@ -45,6 +45,15 @@ def test_a_configured_cluster_is_used_instead_of_a_broker(tmp_path: Path) -> Non
     layout = stack(UpSettings(model=tmp_path), KafkaSettings(bootstrap_servers="kafka.example:9092"))
     assert layout.broker is None
     assert layout.kafka.bootstrap_servers == "kafka.example:9092"
+
+
+def test_its_own_broker_is_not_secured(tmp_path: Path) -> None:
+    kafka = KafkaSettings(security_protocol="SSL")
+    with pytest.raises(SettingsError, match=r"security_protocol is SSL, and bootstrap_servers names no cluster"):
+        stack(UpSettings(model=tmp_path), kafka)
+    named = kafka.model_copy(update={"bootstrap_servers": "kafka.example:9093"})
+    environment = stack(UpSettings(model=tmp_path), named).apps[0].environment
+    assert environment["CLAWSTREAM_KAFKA_SECURITY_PROTOCOL"] == "SSL"
 
 
 def test_a_taken_port_gives_way_to_a_free_one(tmp_path: Path) -> None:

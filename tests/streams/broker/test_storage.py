@@ -18,7 +18,7 @@ def kafka_folder(path: Path, meta: str | bytes) -> Path:
 
 
 def test_the_cluster_is_read(tmp_path: Path) -> None:
-    assert cluster_id(kafka_folder(tmp_path, META)) == "APK_CIqwSv-w7EdtlXzw1Q"
+    assert cluster_id(kafka_folder(tmp_path, META), 1) == "APK_CIqwSv-w7EdtlXzw1Q"
 
 
 @pytest.mark.parametrize(
@@ -29,18 +29,18 @@ def test_an_unreadable_folder_is_broken(meta: str | bytes, tmp_path: Path) -> No
     with pytest.raises(
         BrokerError, match=f"data folder {tmp_path} is broken: .*meta.properties is not what Kafka wrote"
     ):
-        cluster_id(kafka)
+        cluster_id(kafka, 1)
 
 
 def test_a_folder_without_its_identity_is_broken(tmp_path: Path) -> None:
     with pytest.raises(BrokerError, match=r"meta\.properties cannot be read \(No such file or directory"):
-        cluster_id(tmp_path)
+        cluster_id(tmp_path, 1)
 
 
 def test_another_nodes_folder_is_refused(tmp_path: Path) -> None:
     kafka = kafka_folder(tmp_path, META.replace("node.id=1", "node.id=7"))
     with pytest.raises(BrokerError, match="belongs to node 7 of cluster APK_CIqwSv-w7EdtlXzw1Q"):
-        cluster_id(kafka)
+        cluster_id(kafka, 1)
 
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
