@@ -60,6 +60,7 @@ class Worker:
             extra_topic_configs=CHANGELOG
             | {
                 "max.message.bytes": str(2 * self._kafka.max_record_bytes),
+                "min.insync.replicas": str(self._kafka.min_insync_replicas),
                 "segment.bytes": str(8 * self._kafka.max_record_bytes),
             },
         )

@@ -76,6 +76,14 @@ class KafkaSettings(Section, Security):
         plain = {name: each.get_secret_value() if isinstance(each, SecretStr) else each for name, each in found.items()}
         return {f"CLAWSTREAM_KAFKA_{name.upper()}": str(each) for name, each in plain.items() if each is not None}
 
+    @property
+    def min_insync_replicas(self) -> int:
+        """Replicas that a record is on once it is acknowledged: one node of three may die, and nothing is lost.
+
+        Kafka's own default is one, whatever the replication factor.
+        """
+        return max(1, self.replication_factor - 1)
+
     def name(self, topic: str) -> str:
         """The name that a topic or a consumer group has on this cluster."""
         return f"{self.topic_prefix}{topic}"

@@ -28,8 +28,8 @@ class Node:
     """What a node is beside its port and its data: by default one alone."""
 
     node_id: int = 1
-    voters: Mapping[int, int] = field(default_factory=dict)  # controller port of each node by its id; empty: alone
-    cluster_id: str | None = None  # None: a new one when the data folder is formatted
+    # controller port of each node by its id, where there are several, whose data folders are then formatted beforehand
+    voters: Mapping[int, int] = field(default_factory=dict)
     listeners: Mapping[str, int] = field(default_factory=dict)  # ports of more listeners, by security protocol
     properties: Mapping[str, str] = field(default_factory=dict)  # Kafka's own settings, over those that are made here
 

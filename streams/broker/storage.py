@@ -93,8 +93,7 @@ class DataFolder:
         # the ports count for the folder's name only: each start writes its own
         text = server_properties(port=free_port(), controller_port=free_port(), log_dir=fresh.name, node=node)
         self.properties.write_text(text)
-        cluster, quorum = node.cluster_id or new_cluster_id(), [] if node.voters else ["--standalone"]
-        tool = ["kafka.tools.StorageTool", "format", *quorum, "-t", cluster, "-c", self.properties.name]
+        tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", new_cluster_id(), "-c", self.properties.name]
         finished = subprocess.run(
             [*java_command, *tool],
             cwd=self.path,

@@ -46,10 +46,13 @@ def wanted_topics(settings: KafkaSettings, catalogue: tuple[Topic[Any], ...] = C
     wanted = []
     for topic in catalogue:
         partitions = settings.partitions if topic.scaled else 1
-        size = {"max.message.bytes": str(settings.max_record_bytes + 64 * 1024)}
+        shared = {
+            "max.message.bytes": str(settings.max_record_bytes + 64 * 1024),
+            "min.insync.replicas": str(settings.min_insync_replicas),
+        }
         name, dead = settings.name(topic.name), settings.name(topic.dead)
-        wanted.append(WantedTopic(name=name, partitions=partitions, config=topic.config() | size))
-        wanted.append(WantedTopic(name=dead, partitions=1, config=_DEAD_CONFIG | size))
+        wanted.append(WantedTopic(name=name, partitions=partitions, config=topic.config() | shared))
+        wanted.append(WantedTopic(name=dead, partitions=1, config=_DEAD_CONFIG | shared))
     return wanted
 
 
