@@ -18,33 +18,38 @@ from benchmarks.processors import GROUP_SIZE, encoded, until_done, write
 from benchmarks.report import publish
 from clawstream.streams.broker import LocalBroker
 from clawstream.streams.cluster.admin import create_missing
+from clawstream.streams.process.progress import Watch, shown
 from clawstream.streams.settings import KafkaSettings
 
-_PARTS = 10  # of the run, after each of which memory is looked at
+_POINTS = 10  # of the run, at which memory is looked at
+_PARTS = 20  # between two of them: what is written at once, while the part before is being worked on
 
 
-async def measure(servers: str, steps: int, turns: int) -> list[dict[str, Any]]:
+async def measure(servers: str, steps: int, turns: int, watch: Watch) -> list[dict[str, Any]]:
     """Resident memory after each tenth of ``steps``; after the first and the last, seconds from a start anew to the
     sample of a new group."""
     kafka = KafkaSettings(bootstrap_servers=servers, topic_prefix="memory-")
     create_missing(kafka)
-    trajectories = steps // turns // _PARTS // GROUP_SIZE * GROUP_SIZE
-    worker, samples, found = await _worker(kafka), 0, []
+    trajectories = steps // turns // _POINTS // _PARTS // GROUP_SIZE * GROUP_SIZE
+    worker, samples, found = await _worker(kafka), 0, list[dict[str, Any]]()
     try:
-        for part in range(1, _PARTS + 1):
-            samples += trajectories
+        for part in range(1, _POINTS * _PARTS + 1):
             await asyncio.to_thread(write, kafka, encoded(kafka, trajectories, turns, 1_000, part))
             await until_done(kafka, samples)
-            point = {"steps": part * trajectories * turns, "mib": _resident_mib(worker.pid)}
-            if part in (1, _PARTS):
+            watch("steps", samples * turns, _POINTS * _PARTS * trajectories * turns)
+            samples += trajectories
+            if part % _PARTS:
+                continue
+            await until_done(kafka, samples)
+            found.append({"steps": samples * turns, "mib": _resident_mib(worker.pid)})
+            if part in (_PARTS, _POINTS * _PARTS):
                 worker.terminate()
                 await worker.wait()
                 started, samples = time.monotonic(), samples + GROUP_SIZE
                 worker = await _worker(kafka)
-                await asyncio.to_thread(write, kafka, encoded(kafka, GROUP_SIZE, turns, 1_000, _PARTS + part))
+                await asyncio.to_thread(write, kafka, encoded(kafka, GROUP_SIZE, turns, 1_000, -part))
                 await until_done(kafka, samples)
-                point["restart_seconds"] = round(time.monotonic() - started, 2)
-            found.append(point)
+                found[-1]["restart_seconds"] = round(time.monotonic() - started, 2)
     finally:
         worker.terminate()
         await worker.wait()
@@ -68,8 +73,12 @@ def _resident_mib(pid: int) -> int:
 
 async def main(arguments: argparse.Namespace) -> None:
     """Measure, then publish."""
-    with tempfile.TemporaryDirectory() as folder, LocalBroker(port=0, data_dir=Path(folder)) as broker:
-        points = await measure(broker.bootstrap_servers, arguments.steps, arguments.turns)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        LocalBroker(port=0, data_dir=Path(folder)) as broker,
+        shown() as watch,
+    ):
+        points = await measure(broker.bootstrap_servers, arguments.steps, arguments.turns, watch)
     rows = [(f"MiB after {point['steps']} steps", str(point["mib"])) for point in points]
     restarts = [point for point in points if "restart_seconds" in point]
     rows += [(f"start anew after {point['steps']} steps, s", str(point["restart_seconds"])) for point in restarts]

@@ -55,6 +55,10 @@ class _Consumer(aiokafka.Consumer):
                     await asyncio.sleep(0)
             self._read_offset[tp] = message.offset
 
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Faust would look for streams too, and call the worker stuck after five minutes: there are none."""
+        self._thread.verify_recovery_event_path(now, tp)
+
     async def _hand(self, inbox: Inbox, message: Any) -> None:
         await self.app.flow_control.acquire()
         await inbox.put(message)
