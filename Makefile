@@ -24,6 +24,10 @@ lint: $(READY)  ## ruff, mypy strict, import-linter
 	$(RUN) mypy
 	$(VENV)/bin/lint-imports
 
+docs: $(READY)  ## the documentation with search, at http://127.0.0.1:8000
+	$(RUN) clawstream.cli.reference
+	$(RUN) zensical serve --dev-addr 127.0.0.1:8000
+
 bench: $(READY)  ## run every benchmark; results in benchmarks/results/
 	@for program in loop gateway processors delivery trainer swaps queueing dataset console; done
 
@@ -37,7 +41,7 @@ lock: $(VENV)/bin/uv  ## pin every dependency again, with hashes
 	  --override requirements/overrides.txt --universal --python-version 3.11 --generate-hashes --no-annotate -o requirements/$$extra.txt; done
 
 clean:  ## remove the environment and everything that runs have written
-	rm -rf $(VENV) runs dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) runs dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .cache
 
 $(VENV)/bin/uv: requirements/uv.txt
 	$(PYTHON) -m venv $(VENV)
@@ -61,4 +65,4 @@ chromium:
 	  echo "Installing Debian's chromium, for the tests of the console"; \
 	  $$root apt-get update -qq; $$root apt-get install -qq -y chromium > /dev/null; }
 
-.PHONY: chromium help demo test lint bench format lock clean
+.PHONY: chromium help demo test lint docs bench format lock clean

@@ -1,25 +1,15 @@
 """What ``docs/kafka.md`` says is so."""
 
 import re
-import tomllib
-from pathlib import Path
 
 import pytest
 
 from clawstream.streams.cluster.access import PROCESSES, Process, access
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import CATALOGUE
-from tests.docs.console import DOCS, blocks, run_consoles
+from tests.docs.blocks import DOCS
 
 TEXT = (DOCS / "kafka.md").read_text()
-
-
-def test_the_settings_are_settings(tmp_path: Path) -> None:
-    (block,) = blocks(TEXT, "toml")
-    for name in ("ca.pem", "kafka"):
-        (tmp_path / name).write_text("")
-    found = tomllib.loads(re.sub(r'"/.*/', f'"{tmp_path}/', block))
-    assert KafkaSettings.model_validate(found["kafka"]).client()["sasl.mechanism"] == "SCRAM-SHA-512"
 
 
 @pytest.mark.parametrize("process", PROCESSES[1:])
@@ -36,7 +26,3 @@ def test_the_table_says_what_each_process_may(process: Process) -> None:
     named = {each.name for each in found if each.resource == "group" and each.operations == ("Read",)}
     assert named == set(re.findall("`([^`]+)`", groups))
     assert ("describes all of ours" in groups) == any(each.name == "*" for each in found)
-
-
-def test_the_commands_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert run_consoles(TEXT, "", monkeypatch) == 1
