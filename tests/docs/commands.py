@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from clawstream.cli.main import cli
 from clawstream.cli.reference.commands import section_of
 from clawstream.cli.reference.sections import MODELS
+from clawstream.dataset.errors import DatasetError
 from clawstream.streams.settings import Section, SettingsError, load
 from tests.docs.blocks import ROOT
 
@@ -65,7 +66,11 @@ def check_clawstream(arguments: Sequence[str]) -> None:
         return
     except click.MissingParameter as error:
         raise IncompleteError(error.format_message()) from error
+    except DatasetError:
+        return  # a dataset of the reader's own
     except click.ClickException as error:
+        if isinstance(error, click.BadParameter) and error.param and isinstance(error.param.type, click.Path):
+            return  # a file of the reader's own
         raise NoCommandError(error.format_message()) from error
     model = MODELS.get(section_of(name))
     if model is not None:

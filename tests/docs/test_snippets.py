@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from clawstream.cli.reference.sections import MODELS
+from tests.deploy.test_monitoring import known
 from tests.docs.blocks import Block, Page, all_blocks, page_of, pages
 from tests.docs.checks import check
 from tests.docs.commands import IncompleteError, NoCommandError, check_line
@@ -33,6 +34,13 @@ def test_settings_in_sentences(page: Page) -> None:
         named = re.fullmatch(r"([a-z]+)\.([a-z_0-9]+)( = .*)?", span)
         if named and named[1] in MODELS and named[2] not in ("toml", "py", "json"):
             assert named[2] in MODELS[named[1]].model_fields, f"{page.path} names {span}"
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.path)
+def test_metrics_in_sentences(page: Page) -> None:
+    series = known()
+    named = [span for span in page.spans if re.fullmatch(r"clawstream_\w+", span)]
+    assert [name for name in named if not {name, f"{name}_total", f"{name}_count"} & series.keys()] == []
 
 
 def block(language: str, text: str, before: str = "") -> Block:
