@@ -17,6 +17,8 @@ AROUND = {
     "docs/agents.md": "calls",
     "docs/datasets.md": "log",
     "docs/getting-started.md": "calls",
+    "docs/migration/claw-r1.md": "calls",
+    "docs/migration/openclaw-rl.md": "calls",
     "docs/replay.md": "log",
 }  # every other page finds nothing
 
