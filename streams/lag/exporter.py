@@ -28,15 +28,18 @@ class LagCollector(Collector):
         except KafkaUnreachableError as error:
             _log.warning("lag is not known: %s", error)
             report = None
-        yield GaugeMetricFamily(
-            "clawstream_lag_known", "0 while Kafka does not answer", value=float(report is not None)
-        )
+        yield known(report)
         if report is not None:
             yield from metrics_of(report)
 
     def describe(self) -> Iterator[Metric]:
         """Names alone, so that registering it asks nobody."""
         yield from metrics_of(Report(groups=[], nodes=[]))
+
+
+def known(report: Report | None) -> Metric:
+    """Is there a report? Pure."""
+    return GaugeMetricFamily("clawstream_lag_known", "0 while Kafka does not answer", value=float(report is not None))
 
 
 def metrics_of(report: Report) -> Iterator[Metric]:
