@@ -10,6 +10,7 @@ from typing import Any
 
 from clawstream.processors.app import TP
 from clawstream.processors.fences import Fences
+from clawstream.streams.errors import PartitionsAddedError
 from clawstream.streams.lag.groups import LagReader
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import Topic, partition_of
@@ -60,8 +61,12 @@ class Positions:
         self._owned = frozenset()
 
     def assign(self, assigned: set[TP]) -> None:
-        """What is ours from now on; where it begins is not known yet."""
+        """What is ours from now on; where it begins is not known yet. Raises ``PartitionsAddedError`` for a partition
+        that was not there at the start."""
         names = {self._kafka.name(topic.name): topic.name for topic in self._topics}
+        for tp in assigned:
+            if tp.topic in names and tp.partition >= self.partitions:
+                raise PartitionsAddedError(tp.topic, self.partitions, "more now")
         self._owned = frozenset((names[tp.topic], tp.partition) for tp in assigned if tp.topic in names)
         for fences in self._fences.values():
             fences.start({})

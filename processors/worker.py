@@ -17,6 +17,7 @@ from clawstream.processors.positions import Positions
 from clawstream.processors.rewards.scorer import Scorer
 from clawstream.processors.scoring import Scored
 from clawstream.processors.settings import ProcessorsSettings
+from clawstream.streams.cluster.growth import require_as_made
 from clawstream.streams.process.shutdown import or_exit
 from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.writing.producer import Producer
@@ -36,6 +37,7 @@ class Worker:
         scorers: Sequence[Scorer] = (),
     ) -> None:
         self._settings, self._kafka = settings, kafka
+        require_as_made(kafka)
         self._positions = Positions(kafka, GROUP, SOURCES)
         self.app = make_app(GROUP, kafka, self._positions.partitions, folder)
         self._pipeline = Pipeline(settings, kafka, producer, self._positions, self._table, scorers)
@@ -128,6 +130,7 @@ class Worker:
             self._positions.let_go()
             self._pipeline.let_go()
 
+    @or_exit
     async def _assigned(self, _: Any, assigned: set[TP], **__: Any) -> None:
         self._pipeline.let_go()
         self._positions.assign(assigned)

@@ -28,3 +28,13 @@ class KafkaUnreachableError(StreamError):
 
 class KafkaRefusedError(StreamError):
     """A broker answered, and lets us in only with other settings."""
+
+
+class PartitionsAddedError(StreamError):
+    """A topic that is in use has more partitions than it was made with."""
+
+    def __init__(self, topic: str, made: int, found: str) -> None:
+        super().__init__(
+            f"topic {topic} was made with {made} partitions and has {found}: trajectories that are open would be taken "
+            "for two; nothing is read from it (docs/kafka.md, More partitions)"
+        )

@@ -31,9 +31,9 @@ def or_exit(work: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[Non
     """End the process at once when ``work`` fails, as ``kill -9`` would: nothing is committed on the way out."""
 
     @functools.wraps(work)
-    async def guarded(*args: Any) -> None:
+    async def guarded(*args: Any, **options: Any) -> None:
         try:
-            await work(*args)
+            await work(*args, **options)
         except Exception:
             _log.exception("this worker cannot go on, and ends; what it had not finished is read again")
             logging.shutdown()
