@@ -24,13 +24,12 @@ import torch
 from safetensors import safe_open
 from transformers import GenerationConfig, Qwen3Config, Qwen3ForCausalLM
 
-from clawstream.demo.agent import TOOLS
-from clawstream.demo.demonstrations import Mixture, demonstrate
+from clawstream.demo.lessons import Lessons, arithmetic
 from clawstream.demo.tokenizer import make_tokenizer
 from clawstream.demo.warmup import WarmupSettings, warm_up
 
 _MADE_FROM = "made_from.sha256"
-_CODE = ("agent.py", "demonstrations.py", "model.py", "tokenizer.py", "warmup.py")
+_CODE = ("model.py", "tokenizer.py", "warmup.py")
 _TOKENIZER_TEXTS = 1000
 
 
@@ -80,41 +79,43 @@ def make_model(
     seed: int = 0,
     settings: ModelSettings | None = None,
     warmup: WarmupSettings | None = None,
+    lessons: Lessons | None = None,
     progress: bool = True,
 ) -> MadeModel:
     """Make a model in ``directory``, or reuse the one that is there. What else was in ``directory`` is replaced.
 
-    A ``warmup`` of 0 steps takes a second or two: a blank model that has the right form, for tests.
+    A ``warmup`` of 0 steps takes a second or two: a blank model that has the right form, for tests. ``lessons``: those
+    that are not the demo's own, of which ``warmup`` says the mixture.
     """
     settings, warmup = settings or ModelSettings(), warmup or WarmupSettings()
-    directory = Path(directory)
-    made_from = _fingerprint(seed, settings, warmup)
+    lessons, directory = lessons or arithmetic(warmup.mixture), Path(directory)
+    made_from = _fingerprint(seed, settings, warmup, lessons)
     label = directory / _MADE_FROM
     if label.is_file() and label.read_text() == made_from:
         return MadeModel(directory=directory, parameters=_saved_parameters(directory), seconds=0.0, reused=True)
     started = time.monotonic()
     torch.manual_seed(seed)
-    tokenizer = make_tokenizer(_texts(seed, warmup.mixture), vocab_size=settings.vocab_size)
+    tokenizer = make_tokenizer(_texts(seed, lessons), vocab_size=settings.vocab_size)
     model = _blank(settings, tokenizer)
-    warm_up(model, tokenizer, warmup, seed=seed, progress=progress)
+    warm_up(model, tokenizer, warmup, lessons, seed=seed, progress=progress)
     _save(directory, model, tokenizer, made_from)
     seconds = time.monotonic() - started
     return MadeModel(directory=directory, parameters=model.num_parameters(), seconds=seconds, reused=False)
 
 
-def _fingerprint(seed: int, settings: ModelSettings, warmup: WarmupSettings) -> str:
+def _fingerprint(seed: int, settings: ModelSettings, warmup: WarmupSettings, lessons: Lessons) -> str:
     digest = hashlib.sha256(json.dumps([seed, asdict(settings), asdict(warmup)]).encode())
-    for name in _CODE:
-        digest.update(Path(__file__).with_name(name).read_bytes())
+    for path in (*(Path(__file__).with_name(name) for name in _CODE), *lessons.sources):
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def _texts(seed: int, mixture: Mixture) -> Iterator[str]:
+def _texts(seed: int, lessons: Lessons) -> Iterator[str]:
     """Demonstrations as text: what the merges are learned from. A tokenizer of single bytes lends the chat template."""
     rng = random.Random(seed)  # noqa: S311  # nothing here is secret
     template = make_tokenizer([], vocab_size=0)
     for _ in range(_TOKENIZER_TEXTS):
-        yield template.apply_chat_template(demonstrate(rng, mixture), tools=TOOLS, tokenize=False)
+        yield template.apply_chat_template(lessons.demonstrate(rng), tools=lessons.tools, tokenize=False)
 
 
 def _blank(settings: ModelSettings, tokenizer: Any) -> Any:

@@ -15,8 +15,8 @@ from rich.progress import Progress, TextColumn
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from clawstream.demo.agent import TOOLS
-from clawstream.demo.demonstrations import Mixture, demonstrate
+from clawstream.demo.demonstrations import Mixture
+from clawstream.demo.lessons import Lessons
 from clawstream.demo.tokenizer import END, START
 
 _IGNORED = -100
@@ -42,10 +42,12 @@ class WarmupSettings:
     mixture: Mixture = field(default_factory=Mixture)
 
 
-def warm_up(model: Any, tokenizer: Any, settings: WarmupSettings, *, seed: int, progress: bool = True) -> None:
+def warm_up(
+    model: Any, tokenizer: Any, settings: WarmupSettings, lessons: Lessons, *, seed: int, progress: bool = True
+) -> None:
     """Train ``model`` in place, with a bar on the terminal when ``progress`` is set."""
     rng = random.Random(seed)  # noqa: S311  # nothing here is secret
-    batches = _batches(tokenizer, settings, rng)
+    batches = _batches(tokenizer, settings, lessons, rng)
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.peak_learning_rate, betas=(0.9, 0.95))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _share_of_peak(step, settings))
     columns = (*Progress.get_default_columns(), TextColumn("loss {task.fields[loss]:.3f}"))
@@ -71,11 +73,13 @@ def _share_of_peak(step: int, settings: WarmupSettings) -> float:
     return min(1.0, rise, max(0.0, fall))
 
 
-def _batches(tokenizer: Any, settings: WarmupSettings, rng: random.Random) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(
+    tokenizer: Any, settings: WarmupSettings, lessons: Lessons, rng: random.Random
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Endless batches of token ids and labels, both ``[batch, longest]``; what is not learned is labelled -100."""
     while True:
-        messages = [demonstrate(rng, settings.mixture) for _ in range(settings.batch_size)]
-        texts = tokenizer.apply_chat_template(messages, tools=TOOLS, tokenize=False)
+        messages = [lessons.demonstrate(rng) for _ in range(settings.batch_size)]
+        texts = tokenizer.apply_chat_template(messages, tools=lessons.tools, tokenize=False)
         token_ids = tokenizer(texts, padding=True, return_tensors="pt")["input_ids"]
         yield token_ids, _labels(token_ids, tokenizer)
 
