@@ -32,9 +32,9 @@ class Shape:
     branches: int  # sequences that leave the first one half way
 
 
-def window_of(shape: Shape, vocabulary: int, seed: int = 0) -> list[Sample]:
-    """A window of groups of eight with random rewards of 0 and 1."""
-    random = np.random.default_rng(seed)
+def window_of(shape: Shape, vocabulary: int, version: int = 0) -> list[Sample]:
+    """A window of groups of eight with rewards of 0 and 1, sampled by policy ``version``; others' have other tokens."""
+    random = np.random.default_rng(version)
     rewards = [float(number % 2) for number in range(shape.trajectories)]
     group = GroupStatistics(
         size=_GROUP,
@@ -45,12 +45,12 @@ def window_of(shape: Shape, vocabulary: int, seed: int = 0) -> list[Sample]:
     )
     samples = []
     for number, reward in enumerate(rewards):
-        sequences = _sequences(shape, vocabulary, random)
+        sequences = _sequences(shape, vocabulary, version, random)
         samples.append(
             Sample(
-                sample_id=f"sample-{number}",
-                trajectory_id=f"trajectory-{number}",
-                group_id=f"group-{number // _GROUP}",
+                sample_id=f"sample-{version}-{number}",
+                trajectory_id=f"trajectory-{version}-{number}",
+                group_id=f"group-{version}-{number // _GROUP}",
                 tenant="default",
                 agent="",
                 channel="train",
@@ -66,15 +66,15 @@ def window_of(shape: Shape, vocabulary: int, seed: int = 0) -> list[Sample]:
     return samples
 
 
-def _sequences(shape: Shape, vocabulary: int, random: np.random.Generator) -> list[Sequence]:
+def _sequences(shape: Shape, vocabulary: int, version: int, random: np.random.Generator) -> list[Sequence]:
     trunk, spans = _grown(
         random.integers(vocabulary, size=shape.prompt).tolist(), shape, shape.steps, vocabulary, random
     )
-    found = [_sequence(trunk, spans, "")]
+    found = [_sequence(trunk, spans, version, "")]
     for branch in range(shape.branches):
         leaves_at = spans[shape.steps // 2].start
         tokens, new = _grown(trunk[:leaves_at], shape, shape.steps // 2, vocabulary, random)
-        found.append(_sequence(tokens, new, f"-{branch}"))
+        found.append(_sequence(tokens, new, version, f"-{branch}"))
     return found
 
 
@@ -97,7 +97,7 @@ def _grown(
     return tokens, spans
 
 
-def _sequence(tokens: list[int], spans: list[_Span], suffix: str) -> Sequence:
+def _sequence(tokens: list[int], spans: list[_Span], version: int, suffix: str) -> Sequence:
     return Sequence(
         tokens=pack_tokens(tokens),
         logprobs=pack_logprobs([-9.0] * len(tokens)),
@@ -105,5 +105,5 @@ def _sequence(tokens: list[int], spans: list[_Span], suffix: str) -> Sequence:
             ResponseSpan(step_id=f"s{number}{suffix}", start=span.start, end=span.end, temperature=1.0)
             for number, span in enumerate(spans)
         ],
-        policy_spans=[PolicySpan(version=0, start=span.start, end=span.end) for span in spans],
+        policy_spans=[PolicySpan(version=version, start=span.start, end=span.end) for span in spans],
     )
