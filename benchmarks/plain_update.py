@@ -46,10 +46,9 @@ class PlainTrainer:
 
     def accumulate(self, samples: list[Sample], *, by_step: bool) -> None:
         """The gradient of the token mean."""
-        rows = list(_rows(samples, by_step=by_step))
-        count = sum(int(row.mask.sum()) for row in rows)
-        batches = list(_batches(rows, self._budget))
-        for batch in batches:
+        found = list(rows(samples, by_step=by_step))
+        count = sum(int(row.mask.sum()) for row in found)
+        for batch in batches(found, self._budget):
             logprobs, mask, behaviour = self._logprobs(batch)
             prox = logprobs.detach()
             advantages = torch.tensor([row.advantage for row in batch])[:, None]
@@ -72,7 +71,7 @@ class PlainTrainer:
         return logprobs * mask[:, 1:], mask[:, 1:], behaviour[:, 1:] * mask[:, 1:]
 
 
-def _rows(samples: list[Sample], *, by_step: bool) -> Iterator[Row]:
+def rows(samples: list[Sample], *, by_step: bool) -> Iterator[Row]:
     for sample in samples:
         advantage = (sample.reward - sample.group.reward_mean) / (sample.group.reward_std + 1e-6)
         for sequence in sample.sequences:
@@ -87,7 +86,7 @@ def _rows(samples: list[Sample], *, by_step: bool) -> Iterator[Row]:
                 yield Row(tokens=tokens[:end], behaviour=behaviour[:end], mask=mask, advantage=advantage)
 
 
-def _batches(rows: list[Row], budget: int) -> Iterator[list[Row]]:
+def batches(rows: list[Row], budget: int) -> Iterator[list[Row]]:
     ordered = sorted(rows, key=lambda row: len(row.tokens), reverse=True)
     while ordered:
         fitting = max(1, budget // len(ordered[0].tokens))

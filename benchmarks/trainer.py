@@ -5,10 +5,12 @@
 1. CPU seconds (one thread) of one update (GRPO, one optimiser step) against plain Hugging Face and torch: same weights,
    batch, objective, optimiser and token budget, in turns; plain code takes each step as a padded row of its own (a row
    for each model call) or each sequence as a row. Tokens per second count a unique token once, whoever computes it.
+   Where TRL is installed, its GRPO trainer takes the same rows.
 2. A simulation: asynchronous against synchronous schedule on a trace of generation times with a long tail.
 """
 
 import argparse
+import importlib.util
 import statistics
 import tempfile
 import time
@@ -23,6 +25,7 @@ from benchmarks.plain_update import PlainTrainer
 from benchmarks.report import publish
 from benchmarks.schedules import speedups
 from benchmarks.traces import Shape, window_of
+from benchmarks.trl_update import TrlTrainer
 from clawstream.schemas import Sample
 from clawstream.trainer.batches.batch import collate
 from clawstream.trainer.models.engine import start_ranks
@@ -36,6 +39,7 @@ SHAPES = (
     Shape(name="8 steps, 2 branches", trajectories=2, steps=8, prompt=96, answer=(16, 64), result=24, branches=2),
 )
 BUDGET_TOKENS, VOCABULARY = 2048, 4096
+HAS_TRL = importlib.util.find_spec("trl") is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +52,8 @@ class Compared:
     ours: float
     plain_sequences: float
     plain_steps: float
+    trl_sequences: float | None = None
+    trl_steps: float | None = None
 
 
 def make_model(folder: Path) -> Path:
@@ -74,12 +80,17 @@ def compare(folder: Path, shape: Shape, turns: int) -> Compared:
     settings = TrainerSettings(model=folder, max_micro_batch_tokens=BUDGET_TOKENS, minibatches=1, learning_rate=1e-6)
     samples = window_of(shape, VOCABULARY)
     learners = load_learners(settings, folder, folder)
-    plain = PlainTrainer(folder, settings)
+    plain, trl = PlainTrainer(folder, settings), TrlTrainer(folder, settings) if HAS_TRL else None
     ways: dict[str, Callable[[], Any]] = {
         "ours": lambda: update(learners, samples, 0, settings),
         "plain_sequences": lambda: plain.update(samples, by_step=False),
         "plain_steps": lambda: plain.update(samples, by_step=True),
     }
+    if trl is not None:
+        ways |= {
+            "trl_sequences": lambda: trl.update(samples, by_step=False),
+            "trl_steps": lambda: trl.update(samples, by_step=True),
+        }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(turns + 1):
         for name, way in ways.items():
@@ -109,8 +120,17 @@ def rows_of(found: list[Compared]) -> list[tuple[str, str]]:
         rows += [
             (f"{each.shape}: unique tokens per CPU second", f"{rate:,.0f}"),
             (f"{each.shape}: tokens of all model calls per unique token", f"{once:.2f}, computed 1.00"),
-            (f"{each.shape}: times faster than plain, a row per sequence", f"{each.plain_sequences / each.ours:.2f}"),
-            (f"{each.shape}: times faster than plain, a row per model call", f"{each.plain_steps / each.ours:.2f}"),
+        ]
+        beside = {
+            "plain, a row per sequence": each.plain_sequences,
+            "plain, a row per model call": each.plain_steps,
+            "TRL, a row per sequence": each.trl_sequences,
+            "TRL, a row per model call": each.trl_steps,
+        }
+        rows += [
+            (f"{each.shape}: times faster than {other}", f"{seconds / each.ours:.2f}")
+            for other, seconds in beside.items()
+            if seconds is not None
         ]
     return rows
 
