@@ -108,5 +108,6 @@ def run_command(command: str, shown: list[str], place: Place, patch: pytest.Monk
 def compare(what: str, printed: str, shown: list[str]) -> None:
     """Assert that ``printed`` is what is ``shown``."""
     lines = [r"(?:.*\n)*" if line == "…" else r".*".join(map(re.escape, line.split("…"))) + r"\n" for line in shown]
+    whole = printed if not printed or printed.endswith("\n") else f"{printed}\n"
     wanted = "\n".join(shown)
-    assert re.fullmatch("".join(lines), printed), f"{what}\nprinted\n{printed}\nand not\n{wanted}"
+    assert re.fullmatch("".join(lines), whole), f"{what}\nprinted\n{printed}\nand not\n{wanted}"
