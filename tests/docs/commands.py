@@ -26,6 +26,10 @@ class NoCommandError(Exception):
     """There is no such command; says why."""
 
 
+class ForeignError(NoCommandError):
+    """It is a program of others."""
+
+
 class IncompleteError(NoCommandError):
     """It misses an argument, as a command that is only named may."""
 
@@ -46,7 +50,7 @@ def check_line(line: str) -> None:
         command = ["clawstream", *command[command.index(MODULE) + 1 :]]
     program, *arguments = command
     if program not in PROGRAMS:
-        raise NoCommandError(f"{program}: no test knows it; {', '.join(PROGRAMS)} are known")
+        raise ForeignError(f"{program}: no test knows it; {', '.join(PROGRAMS)} are known")
     PROGRAMS[program](arguments)
 
 

@@ -9,7 +9,7 @@ from clawstream.streams.settings import KafkaSettings
 from tests.agents.summing import adding_node
 from tests.gateway.harness import gateway
 
-URL = "http://127.0.0.1:8100"
+URL, BROKER = "http://127.0.0.1:8100", "127.0.0.1:9092"  # as the pages name them
 
 
 def kafka_environment(kafka: KafkaSettings) -> dict[str, str]:

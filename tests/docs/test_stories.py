@@ -9,12 +9,13 @@ import pytest
 from clawstream.streams.settings import KafkaSettings
 from tests.dataset.log import groups, write
 from tests.docs.blocks import Page, page_of, pages
-from tests.docs.places import URL, kafka_environment, running_gateway
+from tests.docs.places import BROKER, URL, kafka_environment, running_gateway
 from tests.docs.running import Place, is_run, run_page
 
 AROUND = {
     "README.md": "calls",
     "docs/agents.md": "calls",
+    "docs/data.md": "calls",
     "docs/datasets.md": "log",
     "docs/gateway.md": "calls",
     "docs/getting-started.md": "calls",
@@ -44,7 +45,8 @@ def calls(kafka: KafkaSettings, tmp_path: Path) -> Iterator[Place]:
     """A gateway that answers."""
     with running_gateway(kafka) as url:
         own = {"CLAWSTREAM_AGENTS_BASE_URL": url, "CLAWSTREAM_CONSOLE_GATEWAY_URL": url}
-        yield Place(folder=tmp_path, environment=kafka_environment(kafka) | own, read_as={URL: url})
+        read_as = {URL: url, BROKER: kafka.bootstrap_servers, 'TOPIC = "': f'TOPIC = "{kafka.topic_prefix}'}
+        yield Place(folder=tmp_path, environment=kafka_environment(kafka) | own, read_as=read_as)
 
 
 @pytest.fixture(autouse=True)
