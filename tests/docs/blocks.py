@@ -48,7 +48,12 @@ class Page:
 @cache
 def pages() -> tuple[Page, ...]:
     """Everything that people read."""
-    files = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
+    folders = (ROOT / "examples", DOCS)
+    files = [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *(file for top in folders for file in sorted(top.rglob("*.md"))),
+    ]
     return tuple(page_of(str(file.relative_to(ROOT)), file.read_text()) for file in files)
 
 
