@@ -2,12 +2,13 @@
 
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import click
 import msgspec
 from prometheus_client import CollectorRegistry
 
+from clawstream.cli.tables import aligned
 from clawstream.streams.cluster.admin import wait_for_kafka
 from clawstream.streams.lag.behind import Behind, Onlooker, Report
 from clawstream.streams.lag.exporter import LagCollector
@@ -84,7 +85,7 @@ def shown(report: Report, *, partitions: bool) -> list[str]:
         nodes.append(
             (node.node, node.model, str(node.version), str(node.newest), str(node.versions), node.health, heard)
         )
-    return [*_aligned(groups), "", *_aligned(nodes)] if len(nodes) > 1 else _aligned(groups)
+    return [*aligned(groups), "", *aligned(nodes)] if len(nodes) > 1 else aligned(groups)
 
 
 def exceeded(
@@ -117,8 +118,3 @@ def _records(behind: list[Behind]) -> int:
 
 def _seconds(behind: list[Behind]) -> float:
     return max(each.seconds for each in behind)
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -1,23 +1,39 @@
-"""``clawstream topics``: create what is missing, show what differs."""
+"""``clawstream topics``: create what is missing, show what is there and what differs."""
 
 import sys
 from typing import Any
 
 import click
+import msgspec
 
 from clawstream.cli.options import flags
+from clawstream.cli.tables import aligned
 from clawstream.streams.cluster.access import PROCESSES, access, command
-from clawstream.streams.cluster.admin import create_missing, drift, wait_for_kafka
+from clawstream.streams.cluster.admin import Drift, create_missing, drift, wait_for_kafka
+from clawstream.streams.cluster.inventory import Stored, inventory, table
 from clawstream.streams.settings import KafkaSettings, load
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said as JSON."""
+
+    created: list[str]
+    topics: list[Stored]
+    differences: list[Drift]
 
 
 @click.command("topics")
 @click.option("--check", is_flag=True, help="Create nothing; exit with status 1 where the cluster differs.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON for scripts.")
 @click.option("--acls", is_flag=True, help="Only print what allows each process its access, for users of their names.")
 @flags(KafkaSettings, without=("sasl_password", "ssl_key_password"))
 @click.pass_context
-def topics(context: click.Context, /, check: bool, acls: bool, **given: Any) -> None:
-    """Create the topics, or show how the cluster differs."""
+def topics(context: click.Context, /, check: bool, as_json: bool, acls: bool, **given: Any) -> None:
+    """Create the topics that are missing, and show how the cluster differs.
+
+    Topics that differ have a mark, and a line that says how; nothing that is there is changed. Sizes are those of all
+    replicas. Exit status: 0 when every topic is as the catalogue says, 1 when any is not.
+    """
     given["bootstrap_servers"] = given["bootstrap_servers"] or context.obj["bootstrap_servers"]
     settings = load(KafkaSettings, given)
     if acls:
@@ -26,15 +42,24 @@ def topics(context: click.Context, /, check: bool, acls: bool, **given: Any) -> 
                 click.echo(command(each, settings, process))
         return
     wait_for_kafka(settings, timeout_seconds=10)
-    if not check:
-        for name in create_missing(settings):
-            click.echo(f"created {name}")
+    created = [] if check else create_missing(settings)
     differences = list(drift(settings))
-    for difference in differences:
-        line = (
-            f"{difference.topic}: {difference.what}: wanted {difference.wanted}, found {difference.found or 'nothing'}"
-        )
-        click.secho(line, fg="yellow")
-    if not differences:
-        click.echo("every topic is as the catalogue says")
+    found = Shown(created=created, topics=inventory(settings), differences=differences)
+    if as_json:
+        click.echo(msgspec.json.encode(found))
+    else:
+        _print(found)
     sys.exit(1 if differences else 0)
+
+
+def _print(found: Shown) -> None:
+    for name in found.created:
+        click.echo(f"created {name}")
+    for line in aligned(table(found.topics, frozenset(each.topic for each in found.differences))):
+        click.echo(line)
+    for each in found.differences:
+        click.secho(f"{each.topic}: {each.what}: wanted {each.wanted}, found {each.found or 'nothing'}", fg="yellow")
+    if any(each.what == "partitions" for each in found.differences):
+        click.secho("partitions are not added to topics in use: docs/kafka.md says how to go over to more", fg="yellow")
+    if not found.differences:
+        click.echo("every topic is as the catalogue says")

@@ -36,7 +36,7 @@ class Access:
     """Operations on one thing, or on all whose names begin alike."""
 
     operations: tuple[str, ...]  # as Kafka names them
-    resource: Literal["topic", "group"]
+    resource: Literal["topic", "group", "cluster"]
     name: str
     prefixed: bool = False
 
@@ -45,6 +45,7 @@ def access(process: Process, settings: KafkaSettings) -> Iterator[Access]:
     """What ``process`` must be allowed."""
     if process == "topics":
         yield _ours("topic", ("Create", "Describe", "DescribeConfigs"), settings)
+        yield Access(operations=("Describe",), resource="cluster", name="kafka-cluster")  # sizes on disk
         return
     yield from _topics(process, settings)
     yield Access(operations=("Describe",), resource="group", name=UNUSED)
@@ -77,7 +78,6 @@ def command(each: Access, settings: KafkaSettings, principal: str) -> str:
     """The line that has ``kafka-acls`` allow ``each`` to ``principal``."""
     pattern = " --resource-pattern-type prefixed" if each.prefixed else ""
     operations = " ".join(f"--operation {operation}" for operation in each.operations)
-    return (
-        f"kafka-acls --bootstrap-server {settings.bootstrap_servers} --add --allow-principal User:{principal} "
-        f"{operations} --{each.resource} '{each.name}'{pattern}"
-    )
+    on = "--cluster" if each.resource == "cluster" else f"--{each.resource} '{each.name}'{pattern}"
+    servers = f"--bootstrap-server {settings.bootstrap_servers}"
+    return f"kafka-acls {servers} --add --allow-principal User:{principal} {operations} {on}"

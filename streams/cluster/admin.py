@@ -71,7 +71,7 @@ def wait_for_kafka(
             client.list_topics(timeout=1)
             return True
         except KafkaException as error:
-            if settings.security_protocol != "PLAINTEXT" and (why := refusal(settings)) is not None:
+            if settings.security_protocol != "PLAINTEXT" and (why := refusal(settings, stopped)) is not None:
                 raise KafkaRefusedError(why) from error
             if time.monotonic() > deadline:
                 raise KafkaUnreachableError(

@@ -4,28 +4,32 @@ Invariant: asked only when Kafka does not answer, of a client of its own: others
 """
 
 import time
+from collections.abc import Callable
 
 import confluent_kafka as kafka
 
 from clawstream.streams.cluster.clients import UNUSED
 from clawstream.streams.settings import KafkaSettings
 
-_LISTEN_SECONDS = 1.0
+_LISTEN_SECONDS = 5.0  # a broker that has much to do takes its time to refuse
 _POLL_SECONDS = 0.1
 
 
-def refusal(settings: KafkaSettings) -> str | None:
-    """What Kafka, or our TLS, says against these settings; None where nothing is said within a second."""
+def refusal(settings: KafkaSettings, stopped: Callable[[], bool] = lambda: False) -> str | None:
+    """What Kafka, or our TLS, says against these settings; None where nothing is said within some seconds, nobody is
+    there, or ``stopped``."""
     heard: list[kafka.KafkaError] = []
     options: dict[str, object] = {"group.id": UNUSED, "error_cb": heard.append}
     client = kafka.Consumer(settings.client() | options)
     deadline = time.monotonic() + _LISTEN_SECONDS
     try:
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not stopped():
             client.poll(_POLL_SECONDS)
             for error in heard:
                 if (sentence := sentence_of(settings, error.code(), error.str())) is not None:
                     return sentence
+            if any("Connection refused" in error.str() for error in heard):
+                return None
     finally:
         client.close()
     return None

@@ -1,13 +1,10 @@
 import subprocess
 import sys
-import time
 
-import pytest
 from click.testing import CliRunner
 
 from clawstream.cli.main import cli
 from clawstream.gateway.callers.keys import digest_of, read_keys, tenant_of
-from clawstream.streams.settings import KafkaSettings
 
 COMMANDS = {
     "agents",
@@ -67,17 +64,3 @@ def test_no_kafka_gets_one_sentence() -> None:
     assert failed.returncode == 2
     assert "no Kafka broker at 127.0.0.1:1" in failed.stderr
     assert "Traceback" not in failed.stderr
-
-
-@pytest.mark.kafka
-def test_topics_are_created_then_nothing_differs(kafka: KafkaSettings) -> None:
-    prefix = f"cli{time.time_ns()}-"
-    common = ("--bootstrap-servers", kafka.bootstrap_servers, "topics", "--topic-prefix", prefix)
-    assert run(*common, "--check").returncode == 1
-    created = run(*common)
-    assert f"created {prefix}steps.dead" in created.stdout
-    assert created.returncode == 0
-    again = run(*common, "--check")
-    assert again.stdout.strip() == "every topic is as the catalogue says"
-    different = run(*common, "--partitions", "7")
-    assert f"{prefix}steps: partitions: wanted 7, found 4" in different.stdout

@@ -16,6 +16,7 @@ from clawstream.streams.broker import LocalBroker
 from clawstream.streams.cluster.access import PROCESSES, Process, access
 from clawstream.streams.cluster.admin import create_missing, wait_for_kafka
 from clawstream.streams.cluster.clients import admin_client
+from clawstream.streams.cluster.inventory import inventory
 from clawstream.streams.errors import KafkaRefusedError, KafkaSendError, StreamError
 from clawstream.streams.lag.behind import Onlooker
 from clawstream.streams.lag.groups import LagReader
@@ -83,7 +84,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
 def allow(settings: KafkaSettings, process: Process) -> None:
     bindings = [
         AclBinding(
-            ResourceType[each.resource.upper()],
+            ResourceType["BROKER" if each.resource == "cluster" else each.resource.upper()],
             each.name,
             ResourcePatternType.PREFIXED if each.prefixed else ResourcePatternType.LITERAL,
             f"User:{process}",
@@ -99,7 +100,9 @@ def allow(settings: KafkaSettings, process: Process) -> None:
 
 
 def test_each_process_does_its_work_with_its_own_access(secured: Secured) -> None:
-    assert len(create_missing(secured.settings("topics"))) == 20
+    topics = secured.settings("topics")
+    assert len(create_missing(topics)) == 20
+    assert all(each.bytes_on_disk is not None for each in inventory(topics))
 
     gateway = secured.settings("gateway")
     for follower in (Follower(gateway, NODES), Follower(gateway, WEIGHTS)):
