@@ -15,7 +15,7 @@ help:  ## show what there is
 demo: $(READY)  ## watch a policy learn through the whole loop (KEEP=1 leaves it running)
 	$(VENV)/bin/clawstream demo $(if $(KEEP),--keep)
 
-test: lint chromium  ## lint, types, import contracts and every test, in JOBS=2 processes
+test: lint debian  ## lint, types, import contracts and every test, in JOBS=2 processes
 	$(RUN) pytest --numprocesses=$(JOBS) --dist=loadfile $(ARGS)
 
 lint: $(READY)  ## ruff, mypy strict, import-linter
@@ -56,13 +56,14 @@ $(READY): $(VENV)/bin/uv requirements/dev.txt pyproject.toml
 	$(VENV)/bin/python -m clawstream.streams.broker; \
 	echo $$(( $$(date +%s) - started )) > $(READY)
 
-# Debian's: the tests drive it, and never download a browser of their own.
-chromium:
-	@command -v chromium > /dev/null || { \
+# Debian's: the tests drive them. Chromium shows the console, and no browser of its own is downloaded; kcat reads topics.
+debian:
+	@missing=""; for program in chromium kcat; do command -v $$program > /dev/null || missing="$$missing $$program"; done; \
+	[ -z "$$missing" ] || { \
 	  root=$$([ $$(id -u) = 0 ] || echo sudo -n); \
 	  command -v apt-get > /dev/null && $$root true 2> /dev/null || { \
-	    echo "The tests of the console need chromium on the PATH: install it, on Debian with apt-get install chromium"; exit 1; }; \
-	  echo "Installing Debian's chromium, for the tests of the console"; \
-	  $$root apt-get update -qq; $$root apt-get install -qq -y chromium > /dev/null; }
+	    echo "The tests need$$missing on the PATH: install it, on Debian with apt-get install$$missing"; exit 1; }; \
+	  echo "Installing Debian's$$missing, for the tests"; \
+	  $$root apt-get update -qq; $$root apt-get install -qq -y$$missing > /dev/null; }
 
-.PHONY: chromium help demo test lint docs bench format lock clean
+.PHONY: debian help demo test lint docs bench format lock clean
