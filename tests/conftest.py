@@ -1,7 +1,9 @@
 """Shared fixtures: one real broker per session, and topics of its own for each test that asks."""
 
+import os
 import uuid
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -11,6 +13,9 @@ from clawstream.streams.cluster.admin import create_missing
 from clawstream.streams.settings import KafkaSettings
 from tests.vllm_node import node
 
+if TYPE_CHECKING:
+    from tests.kafka_container import KafkaInDocker
+
 # Others use the machine too: no deadlines.
 settings.register_profile("shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared-machine")
@@ -19,8 +24,14 @@ __all__ = ["broker", "kafka", "node"]
 
 
 @pytest.fixture(scope="session")
-def broker() -> Iterator[LocalBroker]:
-    """A real Apache Kafka on a free port, gone with the session."""
+def broker() -> Iterator["LocalBroker | KafkaInDocker"]:
+    """A real Apache Kafka on a free port, gone with the session; in a container with ``TESTS_KAFKA=docker``."""
+    if os.environ.get("TESTS_KAFKA") == "docker":
+        from tests.kafka_container import KafkaInDocker
+
+        with KafkaInDocker() as contained:
+            yield contained
+        return
     with LocalBroker(port=0, ephemeral=True) as running:
         yield running
 
