@@ -26,6 +26,9 @@ _BATCH = 500
 class RawRecord:
     """A record as it lies in the log."""
 
+    partition: int
+    offset: int
+    timestamp_ms: int
     key: str
     value: bytes
     headers: dict[str, bytes]
@@ -107,7 +110,14 @@ class Tail:
         if not isinstance(key, bytes) or value is None:
             return None
         headers = {name: content for name, content in _headers(message) if isinstance(content, bytes)}
-        return RawRecord(key=key.decode(errors="replace"), value=value, headers=headers)
+        return RawRecord(
+            partition=partition,
+            offset=offset,
+            timestamp_ms=message.timestamp()[1],
+            key=key.decode(errors="replace"),
+            value=value,
+            headers=headers,
+        )
 
 
 def _headers(message: kafka.Message) -> list[tuple[str, str | bytes | None]]:

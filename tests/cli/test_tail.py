@@ -1,6 +1,7 @@
 """What is printed of a topic."""
 
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
@@ -8,7 +9,7 @@ from click.testing import CliRunner
 from clawstream.cli.tail import tail
 from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.writing.producer import Producer
-from clawstream.topics import STEPS
+from clawstream.topics import STEPS, partition_of
 from tests.builders import a_step
 
 
@@ -34,6 +35,15 @@ def test_records_are_decoded_filtered_and_what_cannot_be_read_is_said(kafka: Kaf
     found, errors = said()
     assert [record["text"] for record in found] == [f"answer {number}" for number in range(6)]
     assert "left out: " in errors
+    printed = CliRunner().invoke(
+        tail, ("steps", "--no-follow", "--pretty", "--last", "2"), obj={"bootstrap_servers": None}, env=environment
+    )
+    place, opening, first, *_ = printed.stdout.splitlines()
+    at = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+    assert re.fullmatch(rf"steps\[{partition_of(b't1', 4)}\]@5  {at}  t1", place)
+    assert (opening, first[:14]) == ("{", '  "step_id": "')
+    assert '\n  "text": "answer 5",\n' in printed.stdout
+
     found, _ = said("--where", "channel=val", "--json", "--last", "4")
     assert [(record["text"], record["response_tokens"]) for record in found] == [
         ("answer 3", [3, 4]),

@@ -28,7 +28,7 @@ TOOLS = [{"type": "function", "function": {"name": "calc"}}]
 
 
 def raw(key: str, value: bytes, writer: str = "other") -> RawRecord:
-    return RawRecord(key=key, value=value, headers={WRITER: writer.encode()})
+    return RawRecord(partition=0, offset=0, timestamp_ms=0, key=key, value=value, headers={WRITER: writer.encode()})
 
 
 def test_others_are_kept_in_order_and_taken_once() -> None:

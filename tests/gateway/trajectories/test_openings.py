@@ -1,5 +1,6 @@
 """A trajectory that was opened at one gateway and not called yet is known at every other one."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,13 +26,13 @@ REGISTER = "/t/g/v1/register_trajectory"
 def raw(trajectory: str, channel: str | None, kind: str = "opened", writer: str = "other") -> RawRecord:
     said = a_feedback(trajectory_id=trajectory, group_id="g", kind=kind, channel=channel, reward=None)
     headers = {WRITER: writer.encode(), "tenant": said.tenant.encode(), "kind": kind.encode()}
-    return RawRecord(key=trajectory, value=encode(said), headers=headers)
+    return RawRecord(partition=0, offset=0, timestamp_ms=0, key=trajectory, value=encode(said), headers=headers)
 
 
 def test_openings_of_others_are_kept_and_bounded(kafka: KafkaSettings) -> None:
     seen, tail = Seen(10), Tail(kafka, FEEDBACK, 10)
     openings = Openings(tail, 1.0, seen, "me", max_trajectories=2)
-    openings.take(RawRecord(key="bad", value=b"no feedback", headers=raw("bad", None).headers))
+    openings.take(replace(raw("bad", None), value=b"no feedback"))
     for record in (raw("mine", "val", writer="me"), raw("t", "val", kind="completed"), raw("a", "val"), raw("a", None)):
         openings.take(record)
     assert [openings.channel(each) for each in ("bad", "mine", "t", "a")] == [None, None, None, "val"]
