@@ -65,7 +65,7 @@ def _topics(process: Process, settings: KafkaSettings) -> Iterator[Access]:
         for name in names:
             yield Access(operations=(operation,), resource="topic", name=settings.name(name))
     if process == "processors":  # its tables' changelogs
-        kept = ("Create", "DescribeConfigs", "Read", "Write")
+        kept = ("Create", "Read", "Write")
         yield Access(operations=kept, resource="topic", name=f"{settings.name('processors')}-", prefixed=True)
 
 
