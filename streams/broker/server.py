@@ -15,8 +15,8 @@ from types import TracebackType
 
 from clawstream.streams.broker.config import ALONE, HOST, JVM_OPTIONS, KAFKA_VERSION, Node, server_properties
 from clawstream.streams.broker.errors import BrokerError
-from clawstream.streams.broker.jars import resolve_jars
-from clawstream.streams.broker.java import find_java
+from clawstream.streams.broker.install.jars import resolve_jars
+from clawstream.streams.broker.install.java import find_java
 from clawstream.streams.broker.lock import FileLock
 from clawstream.streams.broker.log import last_error, written_since
 from clawstream.streams.broker.process import JavaProcess

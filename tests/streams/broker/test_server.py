@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from clawstream.streams.broker import BrokerError, LocalBroker, jars
+from clawstream.streams.broker import BrokerError, LocalBroker
+from clawstream.streams.broker.install import jars
 from clawstream.streams.process.ports import PortError, listening
 from tests.streams.broker.records import CountingProducer, create_topic, read_all
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from clawstream.streams.broker import BrokerError
-from clawstream.streams.broker.java import find_java, java_major
+from clawstream.streams.broker.install.java import find_java, java_major
 
 
 def fake_java(folder: Path, version: str) -> Path:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from clawstream.streams.broker.config import KAFKA_VERSION
 from clawstream.streams.broker.errors import BrokerError
-from clawstream.streams.broker.locked import Jar
-from clawstream.streams.broker.progress import Advance, download_progress
+from clawstream.streams.broker.install.locked import Jar
+from clawstream.streams.broker.install.progress import Advance, download_progress
 
 _DOWNLOADS_AT_ONCE = 4
 _MAVEN_TIMEOUT_SECONDS = 600

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from clawstream.streams.broker.config import KAFKA_VERSION
 from clawstream.streams.broker.errors import BrokerError
-from clawstream.streams.broker.fetch import fetch_jars
+from clawstream.streams.broker.install.fetch import fetch_jars
+from clawstream.streams.broker.install.locked import Jar, locked_jars
 from clawstream.streams.broker.lock import FileLock
-from clawstream.streams.broker.locked import Jar, locked_jars
 
 
 def default_cache(environ: Mapping[str, str] = os.environ) -> Path:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from clawstream.streams.broker import BrokerError
-from clawstream.streams.broker.fetch import fetch_jars
-from clawstream.streams.broker.jars import Jar
+from clawstream.streams.broker.install.fetch import fetch_jars
+from clawstream.streams.broker.install.jars import Jar
 
 _MAVEN = """#!/bin/sh
 for argument in "$@"; do case $argument in -DoutputDirectory=*) folder=${{argument#*=}} ;; esac; done

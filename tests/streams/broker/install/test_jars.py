@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from clawstream.streams.broker import BrokerError, jars
-from clawstream.streams.broker.jars import Jar, default_cache, locked_jars, resolve_jars
-from tests.streams.broker.test_fetch import a_jar
+from clawstream.streams.broker import BrokerError
+from clawstream.streams.broker.install import jars
+from clawstream.streams.broker.install.jars import Jar, default_cache, locked_jars, resolve_jars
+from tests.streams.broker.install.test_fetch import a_jar
 
 JARS = (a_jar("one", b"11"), a_jar("two", b"22"))
 

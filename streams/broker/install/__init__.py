@@ -1,0 +1,1 @@
+"""Apache Kafka's jars, fetched once and verified, and a Java to run them."""
