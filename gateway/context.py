@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aiohttp import web
@@ -16,6 +16,7 @@ from clawstream.gateway.callers.quotas import Quotas
 from clawstream.gateway.callers.tenants import Tenants
 from clawstream.gateway.calls.retries import Retries
 from clawstream.gateway.calls.sealing import Sealer
+from clawstream.gateway.chat.request import ChatRequest
 from clawstream.gateway.errors import too_many
 from clawstream.gateway.log.blobs import Blobs
 from clawstream.gateway.log.ledger import Ledger
@@ -31,6 +32,7 @@ from clawstream.gateway.trajectories.seen import Seen
 from clawstream.gateway.upstreams.connections import Connections
 from clawstream.gateway.upstreams.follow import Nodes, Versions
 from clawstream.gateway.upstreams.node import NodeClient
+from clawstream.gateway.upstreams.policies import model_for
 from clawstream.gateway.upstreams.provider import Provider, provider_of
 from clawstream.gateway.upstreams.reward_service import RewardService
 from clawstream.schemas import new_id
@@ -82,6 +84,13 @@ class Gateway:
         finally:
             self.in_flight -= 1
             IN_FLIGHT.set(self.in_flight)
+
+    def addressed(self, tenant: str, asked: ChatRequest) -> ChatRequest:
+        """``asked`` of the model that answers ``tenant``; a provider's is left as it is."""
+        if self.provider is not None and self.provider.serves(asked.model):
+            return asked
+        policy, several = self.tenants.entry(tenant).policy, self.tenants.are_several
+        return replace(asked, model=model_for(policy, asked.model, self.nodes.live(), several=several))
 
     def is_open(self, scope: str) -> bool:
         """Has another process, or this one before its start, opened the trajectory or recorded steps of it?"""

@@ -20,4 +20,5 @@ class NewestVersion:
     def _follow(self) -> None:
         while True:
             for received in self._follower.poll(_POLL_SECONDS):
-                self.value = max(self.value or 0, received.record.version)
+                if received.record.base is None:  # each adapter counts its own versions
+                    self.value = max(self.value or 0, received.record.version)

@@ -10,6 +10,7 @@ from clawstream.rollout.settings import RolloutSettings
 from clawstream.streams.process.ports import HOST
 from clawstream.streams.settings import SettingsError
 
+_KEPT_VERSIONS = 2  # of each adapter: calls under way end with the version that they began with
 _PIPELINE = ("--pipeline-parallel-size", "--pipeline_parallel_size", "-pp")
 
 
@@ -45,6 +46,9 @@ def arguments(settings: RolloutSettings, port: int) -> list[str]:
     }
     for name, value in options.items():
         command += [f"--{name}", value]
+    if settings.adapters:
+        command += ["--enable-lora", "--max-lora-rank", str(settings.max_adapter_rank)]
+        command += ["--max-loras", str(settings.adapters), "--max-cpu-loras", str(_KEPT_VERSIONS * settings.adapters)]
     command += ["--enforce-eager", "--disable-uvicorn-access-log"]
     if settings.tool_call_parser:
         command += ["--enable-auto-tool-choice", "--tool-call-parser", settings.tool_call_parser]
@@ -76,6 +80,8 @@ def environment(settings: RolloutSettings, inherited: Mapping[str, str]) -> dict
         "HF_HUB_OFFLINE": "1",
         "PYTHONUNBUFFERED": "1",
     }
+    if settings.adapters:
+        added |= {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1"}
     if settings.threads:
         added |= {"OMP_NUM_THREADS": str(settings.threads), "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
     if inherited.get("PYTHONDONTWRITEBYTECODE"):

@@ -1,6 +1,7 @@
 """A node: which weights it serves, and what it says of itself.
 
-Invariant: ``nodes`` says ``ready`` at a version only while exactly that version's weights serve. The last announcement
+Invariant: ``nodes`` says ``ready`` at a version only while exactly that version's weights serve, and of each adapter
+(``adapters.py``) the same as of a node of its own. The last announcement
 in ``weights`` counts, so a rollback is an older version announced again, and a node that joins late loads it before it
 is ready::
 
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from clawstream.rollout.adapters import Adapters
 from clawstream.rollout.arguments import max_model_len
 from clawstream.rollout.engine import Engine
 from clawstream.rollout.settings import RolloutSettings
@@ -45,6 +47,7 @@ class Node:
         self._name, self._settings, self._engine = name, settings, engine
         self._weights, self._producer = weights, producer
         self._swap = WeightSwap(engine.url, settings.swap_seconds)
+        self._adapters = Adapters(engine.url, settings.model_name, settings.adapters, settings.swap_seconds)
         self._digest, self._shapes = weights_digest(settings.model), tensor_shapes(settings.model)
         self._said_at = 0.0
         self.version = 0
@@ -62,6 +65,7 @@ class Node:
         announced = [received.record for received in self._weights.to_end()]
         self._follow(announced)
         self._say("ready")
+        self._follow_adapters(announced)
 
     def step(self, timeout_seconds: float) -> None:
         """Take announcements that arrive within the time; repeat the status when it is due.
@@ -70,7 +74,9 @@ class Node:
         """
         self._engine.check()
         received = self._weights.poll(timeout_seconds)
-        changed = self._follow([entry.record for entry in received])
+        announced = [entry.record for entry in received]
+        changed = self._follow(announced)
+        self._follow_adapters(announced)
         due = time.monotonic() - self._said_at > self._settings.heartbeat_seconds
         if changed or (due and self._engine.answers()):
             self._say("ready")
@@ -78,16 +84,20 @@ class Node:
     def close(self) -> None:
         """Say that the node is gone."""
         self._swap.close()
+        self._adapters.close()
         self._say("stopped")
 
     def _follow(self, announced: list[WeightVersion]) -> bool:
         """Serve the last of ``announced`` that is of this model; True when the version served has changed."""
-        wanted = next((each for each in reversed(announced) if each.model == self._settings.model_name), None)
+        of_model = [each for each in announced if each.model == self._settings.model_name]
+        wanted = of_model[-1] if of_model else None
         if wanted is None or (wanted.version, wanted.sha256) == (self.version, self._digest):
             return False
         try:
             if wanted.sha256 == self._digest:
                 self._swap.label(wanted.version)
+            elif self._settings.adapters:
+                raise SwapError("with rollout.adapters the model stays as it is, or every adapter would change with it")
             else:
                 with self._beating():
                     self._load(loadable_folder(wanted.uri, wanted.sha256, self._shapes), wanted.version)
@@ -97,6 +107,19 @@ class Node:
             return False
         self._digest, self.version = wanted.sha256, wanted.version
         return True
+
+    def _follow_adapters(self, announced: list[WeightVersion]) -> None:
+        """Serve the last of each adapter in ``announced``, and say so of each as it is loaded."""
+        for weights in self._adapters.wanted(announced) if self._settings.adapters else ():
+            try:
+                self._adapters.load(weights)
+            except (SnapshotError, SwapError) as error:
+                _SWAPS.labels("refused").inc()
+                _log.error("version %d of %s is not loaded: %s", weights.version, weights.model, error)
+                continue
+            _SWAPS.labels("loaded").inc()
+            _log.info("serving version %d of adapter %s", weights.version, weights.model)
+            self._send(weights.model, weights.version, self._health)
 
     def _load(self, folder: Path, version: int) -> None:
         ready = self._health == "ready"
@@ -135,14 +158,21 @@ class Node:
     def _say(self, health: NodeHealth) -> None:
         self._health, self._said_at = health, time.monotonic()
         _VERSION.set(self.version)
+        self._send(self._settings.model_name, self.version, health)
+        for adapter in list(self._adapters.served.values()):
+            self._send(adapter.model, adapter.version, health)
+
+    def _send(self, model: str, version: int, health: NodeHealth) -> None:
+        own = model == self._settings.model_name
         status = NodeStatus(
-            node=self._name,
+            node=self._name if own else f"{self._name}:{model}",
             url=self._engine.url,
-            model=self._settings.model_name,
-            version=self.version,
+            model=model,
+            version=version,
             health=health,
             logprobs_mode=self._settings.logprobs_mode,
             max_model_len=max_model_len(self._settings),
             at=now(),
+            base=None if own else self._settings.model_name,
         )
         self._producer.send(NODES, status).result()

@@ -28,6 +28,10 @@ class RolloutSettings(Section):
     )
     tool_call_parser: str = Field(default="hermes", description="vLLM's parser of tool calls; empty: none")
     extra_arguments: str = Field(default="", description="more vLLM arguments, as one shell-quoted string")
+    adapters: int = Field(
+        default=0, ge=0, description="most LoRA adapters served beside the model, which then stays as it is; 0: none"
+    )
+    max_adapter_rank: int = Field(default=16, ge=1, description="largest rank of an adapter, as vLLM knows them")
     threads: int = Field(default=0, ge=0, description="OpenMP threads of vLLM on CPU; 0: vLLM's choice")
     start_seconds: float = Field(default=300.0, gt=0, description="time that vLLM has to get ready")
     swap_seconds: float = Field(default=120.0, gt=0, description="time that one call of a weight swap has")

@@ -34,7 +34,7 @@ class WeightSwap:
         try:
             self._label(version)
         except httpx.HTTPError as error:
-            raise EngineError(f"vLLM did not take the label of version {version}: {_reason(error)}") from error
+            raise EngineError(f"vLLM did not take the label of version {version}: {reason_of(error)}") from error
 
     def swap(self, folder: Path, version: int) -> None:
         """Load ``folder`` as ``version``.
@@ -47,7 +47,7 @@ class WeightSwap:
             self._load(folder, version)
             self._post("/resume")
         except httpx.HTTPError as error:
-            raise EngineError(f"vLLM failed to load version {version} from {folder}: {_reason(error)}") from error
+            raise EngineError(f"vLLM failed to load version {version} from {folder}: {reason_of(error)}") from error
 
     def close(self) -> None:
         """Close the connection."""
@@ -57,11 +57,11 @@ class WeightSwap:
         try:
             self._post("/pause", params={"mode": "keep"})
         except httpx.HTTPError as error:
-            why = f"vLLM could not be paused for version {version}: {_reason(error)}"
+            why = f"vLLM could not be paused for version {version}: {reason_of(error)}"
             try:
                 self._post("/resume")
             except httpx.HTTPError as second:
-                raise EngineError(f"{why}; nor resumed: {_reason(second)}") from error
+                raise EngineError(f"{why}; nor resumed: {reason_of(second)}") from error
             raise SwapError(why) from error
 
     def _load(self, folder: Path, version: int) -> None:
@@ -85,7 +85,8 @@ class WeightSwap:
         return self._client.post(path, json=body, params=params).raise_for_status()
 
 
-def _reason(error: httpx.HTTPError) -> str:
+def reason_of(error: httpx.HTTPError) -> str:
+    """What vLLM said to a call, or why nothing came of it."""
     if isinstance(error, httpx.HTTPStatusError):
         response = error.response
         return f"{response.request.url.path} answered {response.status_code}: {response.text[:300]}"

@@ -23,10 +23,12 @@ from typing import Any
 import jinja2
 from vllm.entrypoints.openai.chat_completion import serving
 from vllm.entrypoints.openai.completion import serving as completion_serving
+from vllm.entrypoints.openai.models import serving as models_serving
 from vllm.entrypoints.serve.engine.protocol import ErrorResponse
 from vllm.exceptions import VLLMClientError
 from vllm.outputs import CompletionOutput
 
+from clawstream.rollout.naming import model_of
 from clawstream.rollout.spans import Spans, chunks, note
 from clawstream.rollout.splice import Message, closes, opening_messages, splice, tail_messages
 from clawstream.schemas import unpack_tokens
@@ -165,13 +167,24 @@ class SpanServingCompletion(completion_serving.OpenAIServingCompletion):
     def request_output_to_completion_response(self, final_res_batch: list[Any], *rest: Any, **named: Any) -> Any:
         """vLLM's answer, with the spans in each choice."""
         spans: Spans = {}
-        outputs = [output for result in final_res_batch for output in result.outputs]
-        for index, output in enumerate(outputs):
-            note(spans, index, output)
+        outputs = [(output, result.lora_request) for result in final_res_batch for output in result.outputs]
+        for index, (output, adapter) in enumerate(outputs):
+            note(spans, index, output, adapter)
         response = super().request_output_to_completion_response(final_res_batch, *rest, **named)
         for choice in response.choices:
             choice.weight_versions = spans.get(choice.index)
         return response
+
+
+class VersionedModels(models_serving.OpenAIServingModels):
+    """Adapters whose versions are models of their own; who asks for the adapter gets its newest."""
+
+    async def load_lora_adapter(self, request: Any, base_model_name: str | None = None) -> Any:
+        """vLLM's, then calls for the adapter go to this version."""
+        answer = await super().load_lora_adapter(request, base_model_name)
+        if request.lora_name in self.lora_requests:
+            self.lora_requests[model_of(request.lora_name)] = self.lora_requests.pop(request.lora_name)
+        return answer
 
 
 def _settled(message: Any) -> Message:
@@ -185,7 +198,7 @@ async def _watch(results: AsyncGenerator[Any, None], spans: Spans) -> AsyncGener
     async with aclosing(results):
         async for result in results:
             for output in result.outputs:
-                note(spans, output.index, output)
+                note(spans, output.index, output, result.lora_request)
             yield result
 
 
@@ -196,7 +209,7 @@ async def _watch_prompts(
     async with aclosing(results):
         async for prompt, result in results:
             for output in result.outputs:
-                note(spans, output.index + prompt * n, output)
+                note(spans, output.index + prompt * n, output, result.lora_request)
             yield prompt, result
 
 
@@ -206,6 +219,7 @@ def main() -> None:
         sys.exit("this vLLM does not report weight versions of its tokens; ClawStream needs 0.32 or newer")
     for module in _OTHER_DIALECTS:
         importlib.import_module(module)
+    models_serving.OpenAIServingModels = VersionedModels
     serving.OpenAIServingChat = SpanServingChat
     completion_serving.OpenAIServingCompletion = SpanServingCompletion
     from vllm.entrypoints.launchers.api_server.entry import main as serve

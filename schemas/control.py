@@ -25,10 +25,12 @@ class WeightVersion(Record, frozen=True, kw_only=True):
     parent: Annotated[int | None, says("version that it was trained from")]
     update_id: Annotated[str | None, says("update that made it; null for the first")]
     created_at: Annotated[datetime, says("when the snapshot was complete")]
+    base: Annotated[str | None, says("model that these are a LoRA adapter of; null: they are whole weights")] = None
 
 
 class NodeStatus(Record, frozen=True, kw_only=True):
-    """A rollout node: where it is, which version it serves and whether it takes requests."""
+    """A rollout node: where it is, which version it serves and whether it takes requests. An adapter that it serves
+    besides is a node of its own."""
 
     node: Annotated[str, says("node name; the record's key")]
     url: Annotated[str, says("base URL of its vLLM server, without /v1")]
@@ -38,6 +40,7 @@ class NodeStatus(Record, frozen=True, kw_only=True):
     logprobs_mode: Annotated[str, says("raw_logprobs or processed_logprobs")]
     max_model_len: Annotated[int, says("longest prompt and answer together, in tokens")]
     at: Annotated[datetime, says("when it said so; nodes repeat themselves as a heartbeat")]
+    base: Annotated[str | None, says("model that the one served is a LoRA adapter of; null: whole weights")] = None
 
 
 class Discard(Record, frozen=True, kw_only=True):

@@ -14,7 +14,8 @@ from clawstream.schemas import Sample, WeightVersion, decode, encode, now
 from clawstream.streams.files.snapshots import weights_digest
 from clawstream.streams.windows.window import Window
 from clawstream.trainer.errors import DivergedError, TrainerError
-from clawstream.trainer.models.learners import load_learners
+from clawstream.trainer.models.adapters import write_adapter
+from clawstream.trainer.models.learners import load_learners, write_first_adapter
 from clawstream.trainer.models.ranks import rank, share, wait_for_all
 from clawstream.trainer.reports import Lags, Outcome, describe_failure, make_report, update_id
 from clawstream.trainer.settings import TrainerSettings
@@ -27,11 +28,15 @@ _NOTHING, _STOP = b"", b"stop"
 
 
 def begin(settings: TrainerSettings, checkpoints: Checkpoints) -> None:
-    """Make version 0, a copy of the initial model, unless there is a checkpoint already. For rank 0."""
+    """Make version 0, a copy of the initial model or an adapter that changes nothing, unless there is a checkpoint
+    already. For rank 0."""
     if checkpoints.newest() is not None:
         return
     folder = checkpoints.begin(0)
-    copy_initial(settings.model, folder)
+    if settings.adapter_of:
+        write_first_adapter(settings, folder)
+    else:
+        copy_initial(settings.model, folder)
     weights = _weights(settings, checkpoints, 0, folder)
     write_state(folder, TrainerState(weights=weights, report=None, next_offsets={}))
     checkpoints.commit(0)
@@ -66,8 +71,7 @@ class Session:
             raise DivergedError(f"{error}; {path} says which samples it was", error.metrics) from error
         outcome = Outcome(metrics=metrics, seconds=time.monotonic() - started, lags=lags)
         folder = self._checkpoints.begin(self._version)
-        language_model, found = self._learners.policy.module.language_model, self._save()
-        write_snapshot(language_model, found, self._checkpoints.path(0), folder)
+        self._write(self._save(), folder)
         weights = _weights(self._settings, self._checkpoints, self._version, folder)
         report = make_report(window, parent, outcome, self._settings, weights.created_at)
         self.state = TrainerState(weights=weights, report=report, next_offsets=window.next_offsets, seen=seen)
@@ -99,8 +103,15 @@ class Session:
         self._version += 1
         return metrics
 
+    def _write(self, published: dict[str, Tensor], folder: Path) -> None:
+        if self._settings.adapter_of:
+            write_adapter(published, self._settings, folder)
+        else:
+            language_model = self._learners.policy.module.language_model
+            write_snapshot(language_model, published, self._checkpoints.path(0), folder)
+
     def _save(self) -> dict[str, Tensor]:
-        """Write the optimisers' states; the language model's weights, on rank 0."""
+        """Write the optimisers' states; what is published, on rank 0."""
         wait_for_all()  # rank 0 has made the folder
         self._learners.save(self._checkpoints.unfinished(self._version) / OPTIMIZER_FOLDER)
         weights = self._learners.weights()
@@ -132,4 +143,5 @@ def _weights(settings: TrainerSettings, checkpoints: Checkpoints, version: int, 
         parent=version - 1 if version else None,
         update_id=update_id(settings.model_name, version) if version else None,
         created_at=now(),
+        base=settings.adapter_of or None,
     )

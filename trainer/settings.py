@@ -103,12 +103,21 @@ class TrainerSettings(WindowSettings):
     lora_targets: str = Field(
         "all-linear", description="layers that get adapters, by the end of their names, with commas"
     )
+    adapter_of: str = Field(
+        "", description="model beside which nodes serve the adapters as they are; empty: they are published merged"
+    )
     dtype: Literal["float32", "bfloat16"] = Field("float32", description="type of the weights in passes and snapshots")
     gradient_checkpointing: bool = Field(False, description="recompute activations: less memory, more time")
     seed: int = Field(0, ge=0, description="seed of minibatch order")
 
     keep_snapshots: int = Field(4, ge=2, description="newest versions kept on disk; version 0 is kept besides")
     metrics_port: int = Field(0, ge=0, le=65535, description="port of Prometheus metrics on loopback; 0: off")
+
+    @model_validator(mode="after")
+    def _adapters_have_a_rank(self) -> Self:
+        if self.adapter_of and not self.lora_rank:
+            raise ValueError(f"adapter_of is {self.adapter_of} and lora_rank 0: adapters need a rank, such as 8")
+        return self
 
     @model_validator(mode="after")
     def _stale_data_is_corrected(self) -> Self:

@@ -1,7 +1,8 @@
 """A judge behind OpenAI's protocol, as any language model would be: by rules, and wrong now and then.
 
 Invariant: it knows what its prompt shows, the user's next words among it, and nothing of tastes or policies. Its model
-names say what it is asked as: ``judge`` scores, ``hints`` looks back for hints, ``wrong-hints`` misleads on purpose.
+names say what it is asked as: ``judge`` scores, ``hints`` looks back for hints. Where a trajectory's metadata
+asks it to mislead, as the control's do, its hints are for another style.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ from clawstream.streams.process.ports import HOST
 from examples.personal.styles import CORRECTIONS, HINTS, STYLES, THANKS, Style
 
 _NEXT_STATE = re.compile(r"<next_state>\n(.*?)\n</next_state>", re.DOTALL)
+_MISLEAD = '{"mislead":true}'
 _VOTES = (1, -1, 0)
 
 
@@ -34,7 +36,7 @@ class Judge:
         wanted = next((style for style in STYLES if CORRECTIONS[style] in followed), None)
         if wanted is None or self._errs():
             return r"The user does not say. \boxed{-1}"
-        hint = HINTS[_another(wanted) if model == "wrong-hints" else wanted]
+        hint = HINTS[_another(wanted) if _MISLEAD in prompt else wanted]
         return rf"\boxed{{1}} [HINT_START]{hint}[HINT_END]"
 
     async def answer(self, request: web.Request) -> web.Response:

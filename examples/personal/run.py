@@ -1,36 +1,35 @@
-"""One run: some users talk, the policy learns between their conversations, and is tried out now and then.
+"""One learner's run: its users talk, its policy learns between their conversations, and is tried out now and then.
 
 Invariant: what a wave of conversations said has been learnt, and is served, before the next wave begins; so the number
 of interactions that a score is given for is the number that it had::
 
-    wave of 4 conversations -> steps judged -> one update or two -> served -> wave of 4 ...
+    wave of 4 conversations -> steps judged -> an update or two -> served -> wave of 4 ...
 """
 
 import asyncio
 import random
-import time
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from clawstream.demo.watch import Observed
-from examples.personal.stage import Stage
+from examples.personal.learners import Learner
+from examples.personal.stage import Stage, until
 from examples.personal.users import User
 
-INTERACTIONS, WAVE, TRIALS = 36, 4, 100
-_SETTLE_SECONDS = 60.0
-_LOOK_SECONDS = 0.1
-_TRIALS_IN_FLIGHT = 16
+WAVE = 4
+CHECKPOINTS = (0, 12, 24, 36)  # interactions after which the policy is tried out
+_TRIALS_IN_FLIGHT = 8
+_LEARN_SECONDS = 180.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """What the policy was worth after so many interactions.
+    """What a policy was worth after so many interactions.
 
     Attributes:
         interactions: conversations that users had had.
-        liked: share of fresh requests whose first answer its user liked.
+        liked: share of fresh requests whose first answer its users liked.
         version: of the policy that was tried out.
-        steps: answers in these conversations, all of which were judged.
+        steps: answers in these conversations, each of which was judged and trained.
     """
 
     interactions: int
@@ -38,50 +37,45 @@ class Score:
     version: int
     steps: int
 
-    def as_json(self) -> dict[str, Any]:
-        """For results files."""
-        return asdict(self)
 
-
-async def learn(stage: Stage, user: User, seed: int, *, interactions: int = INTERACTIONS) -> list[Score]:
-    """Scores before, after each third, and at the end of ``interactions``."""
-    rng = random.Random(seed)  # noqa: S311  # nothing here is secret
-    steps, scores = 0, [await score(stage, user, rng, 0, 0)]
-    for done in range(WAVE, interactions + 1, WAVE):
-        talks = await asyncio.gather(*(user.talk(random.Random(rng.random())) for _ in range(WAVE)))  # noqa: S311
-        steps += sum(talk.whole for talk in talks)
-        await learnt(stage.observed, steps)
-        if done % (interactions // 3) < WAVE:
-            scores.append(await score(stage, user, rng, done, steps))
+async def learn(
+    stage: Stage, learner: Learner, seed: int, *, checkpoints: Sequence[int] = CHECKPOINTS, trials: int = 100
+) -> list[Score]:
+    """The learner's scores at ``checkpoints``, by ``trials`` fresh requests each."""
+    user = User(
+        gateway_url=stage.gateway_url, likes=learner.likes, key=learner.key, metadata=tuple(learner.metadata.items())
+    )
+    rng = random.Random(f"{seed} {learner.tenant}")  # noqa: S311  # nothing here is secret
+    scores, done, steps = [], 0, 0
+    for checkpoint in checkpoints:
+        while done < checkpoint:
+            wave = min(WAVE, checkpoint - done)
+            talks = await asyncio.gather(*(user.talk(random.Random(rng.random())) for _ in range(wave)))  # noqa: S311
+            done, steps = done + wave, steps + sum(talk.whole for talk in talks)
+            await learnt(stage, learner, steps)
+        liked = await tried_out(user, rng, trials)
+        version = stage.served_version(learner) or 0
+        scores.append(Score(interactions=done, liked=liked, version=version, steps=steps))
     return scores
 
 
-async def score(stage: Stage, user: User, rng: random.Random, interactions: int, steps: int) -> Score:
-    """Try the policy out."""
+async def tried_out(user: User, rng: random.Random, trials: int) -> float:
+    """Share of ``trials`` fresh requests whose first answer ``user`` likes."""
     gate = asyncio.Semaphore(_TRIALS_IN_FLIGHT)
 
     async def trial(seed: float) -> bool:
         async with gate:
             return await user.try_out(random.Random(seed))  # noqa: S311  # nothing here is secret
 
-    liked = await asyncio.gather(*(trial(rng.random()) for _ in range(TRIALS)))
-    version = stage.observed.served_version or 0
-    return Score(interactions=interactions, liked=sum(liked) / TRIALS, version=version, steps=steps)
+    liked = await asyncio.gather(*(trial(rng.random()) for _ in range(trials)))
+    return sum(liked) / trials
 
 
-async def learnt(observed: Observed, steps: int) -> None:
-    """Return once ``steps`` have been trained and the nodes serve what came of it.
+async def learnt(stage: Stage, learner: Learner, steps: int) -> None:
+    """Return once ``steps`` have been trained and what came of it is served."""
 
-    Raises ``TimeoutError`` with what is missing.
-    """
-    deadline = time.monotonic() + _SETTLE_SECONDS
-    while True:
-        trained = sum(len(report.sample_ids) + len(report.discarded) for report in observed.updates)
-        if trained >= steps and observed.served_version == observed.trained_version:
-            return
-        if time.monotonic() > deadline:
-            raise TimeoutError(
-                f"{trained} of {steps} steps trained after {_SETTLE_SECONDS:g} s; version "
-                f"{observed.trained_version} is trained and {observed.served_version} served"
-            )
-        await asyncio.sleep(_LOOK_SECONDS)
+    def done() -> bool:
+        trained = stage.steps_trained(learner) >= steps
+        return trained and stage.served_version(learner) == stage.trained_version(learner)
+
+    await until(done, _LEARN_SECONDS, f"{learner.tenant}: {steps} steps were not trained and served")

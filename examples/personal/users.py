@@ -20,6 +20,7 @@ from examples.personal.styles import CORRECTIONS, GIVEN_UP, REASKED, THANKS, Sty
 MOST_TRIES = 4
 CORRECTING = 0.6  # share of the discontented who say what they want
 _MOST_TOKENS = 32
+_MODEL = "assistant"  # any name will do: a tenant's calls are answered by its own policy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,19 +39,22 @@ class User:
     Attributes:
         gateway_url: without a path.
         key: of the user's tenant; any text where none is asked for.
-        model: the name to ask for.
+        metadata: what the user's trajectories are opened with.
     """
 
     gateway_url: str
     likes: Style
     key: str = "not-needed"
-    model: str = "policy"
+    metadata: tuple[tuple[str, Any], ...] = ()
 
     async def talk(self, rng: random.Random) -> Talk:
         """One conversation from the first request to thanks, or to giving up."""
         messages: list[dict[str, Any]] = [{"role": "user", "content": request(rng)}]
         whole = 0
         async with self._client("train") as client:
+            if self.metadata:
+                opening = {"metadata": dict(self.metadata)}
+                await client.post("/register_trajectory", cast_to=object, body=opening)
             for tries in range(1, MOST_TRIES + 1):
                 text, is_whole = await self._ask(client, messages)
                 whole, liked = whole + is_whole, is_in(self.likes, text)
@@ -82,7 +86,7 @@ class User:
     async def _ask(self, client: AsyncOpenAI, messages: list[dict[str, Any]]) -> tuple[str, bool]:
         """The answer, and whether it came to its end."""
         answer = await client.chat.completions.create(
-            model=self.model,
+            model=_MODEL,
             messages=messages,  # type: ignore[arg-type]  # plain dicts, as agents write them
             temperature=1.0,
             max_completion_tokens=_MOST_TOKENS,

@@ -37,6 +37,7 @@ class Entry(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One tenant of the file."""
 
     keys: list[str] = []
+    policy: str | None = None  # name of the LoRA adapter that answers it; None: the model does
 
     def may_use(self, digest: str) -> bool:
         """Is ``digest`` that of one of its keys? Takes the same time whichever it is, if any."""

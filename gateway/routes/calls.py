@@ -102,7 +102,7 @@ async def _perform(gateway: Gateway, caller: Caller, exchange: Exchange, run: Ru
 
 
 async def _call(gateway: Gateway, caller: Caller, exchange: Exchange, run: Run) -> None:
-    asked, received_at = exchange.asked, now()
+    asked, received_at = gateway.addressed(caller.tenant, exchange.asked), now()
     if not gateway.sealer.serves_unrecorded:
         gateway.ledger.check()
     gateway.quotas.check_tokens(caller.tenant)

@@ -12,7 +12,7 @@ async def count_tokens(request: web.Request) -> web.Response:
     """The count, from a node's tokenizer and chat template."""
     gateway = request.app[GATEWAY]
     chat = chat_body(read_object(await request.read()), counting=True)
-    asked = read_chat(chat)
+    asked = gateway.addressed(request[TENANT_KEY], read_chat(chat))
     with gateway.place(request[TENANT_KEY]):
         count = await gateway.node_client.count_tokens(asked.model, tokenizer_body(chat))
     return web.json_response({"input_tokens": count})

@@ -4,8 +4,9 @@ from typing import Any
 
 from aiohttp import web
 
-from clawstream.gateway.context import GATEWAY
+from clawstream.gateway.context import GATEWAY, TENANT_KEY
 from clawstream.gateway.errors import ApiError
+from clawstream.gateway.upstreams.policies import visible
 from clawstream.schemas import NodeStatus
 
 
@@ -29,7 +30,9 @@ async def one_model(request: web.Request) -> web.Response:
 def _served(request: web.Request) -> dict[str, NodeStatus]:
     gateway = request.app[GATEWAY]
     listed = gateway.provider.listed() if gateway.provider is not None else []
-    return {status.model: status for status in (*gateway.nodes.live(), *listed)}
+    policy = gateway.tenants.entry(request[TENANT_KEY]).policy
+    served = visible(policy, gateway.nodes.live(), several=gateway.tenants.are_several)
+    return {status.model: status for status in (*served, *listed)}
 
 
 def _model(status: NodeStatus) -> dict[str, Any]:

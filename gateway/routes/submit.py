@@ -22,6 +22,7 @@ from clawstream.gateway.log.ledger import NOT_RECORDED
 from clawstream.gateway.reading import read_object
 from clawstream.gateway.routes.ownership import check_owner, may_use
 from clawstream.gateway.trajectories.memory import TRAIN
+from clawstream.gateway.upstreams.routing import serving
 
 
 async def submit_steps(request: web.Request) -> web.Response:
@@ -52,9 +53,9 @@ async def _submit(gateway: Gateway, tenant: str, channel: str, steps: list[Submi
         await tell("opened", trajectory_id, group_id, channel=channel, group_size=size, detail=metadata)
     if gateway.handover is not None:
         gateway.handover.learn(scope_of(tenant, trajectory_id))
-    live = gateway.nodes.live()
+    served = serving(gateway.nodes.live(), gateway.tenants.entry(tenant).policy)
     for step in steps:
-        node = node_of(step, live[0].model if live else "")
+        node = node_of(step, served[0].model if served else "")
         if not await gateway.sealer.seal(call_of(step, channel, tenant), answer_of(step), node):
             raise unavailable(f"step {step.step_id} is not in Kafka; submit the steps again", NOT_RECORDED)
     for step in steps:

@@ -70,5 +70,6 @@ class Versions:
         self.newest = 0
 
     def apply(self, weights: WeightVersion) -> None:
-        """Take in an announcement."""
-        self.newest = weights.version
+        """Take in an announcement of a whole model; each adapter counts its own versions."""
+        if weights.base is None:
+            self.newest = weights.version

@@ -39,8 +39,8 @@ def _saying(
 
 
 def serving(nodes: list[NodeStatus], model: str | None) -> list[NodeStatus]:
-    """Nodes that serve ``model``; all of them when none does, since any model name is accepted."""
-    return [status for status in nodes if status.model == model] or nodes
+    """Nodes that serve ``model``; those of whole models when none does, since any model name is accepted."""
+    return [status for status in nodes if status.model == model] or [each for each in nodes if each.base is None]
 
 
 def ranked(nodes: Iterable[NodeStatus], trajectory_id: str, under_way: Mapping[str, int] = _IDLE) -> list[NodeStatus]:

@@ -3,9 +3,9 @@
 Invariant: the trainer's own section has these very fields, so whoever reads the same file knows the same window.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from clawstream.streams.settings import Section
 from clawstream.streams.windows.window import WindowLimits
@@ -18,8 +18,9 @@ class WindowSettings(Section):
 
     section: ClassVar[str] = "trainer"
 
-    model_name: str = Field("policy", description="name that the model is served and announced under")
-    group: str = Field("trainer", description="consumer group on samples")
+    model_name: str = Field("policy", description="name that the model is served under; a tenant's is policy-TENANT")
+    group: str = Field("trainer", description="consumer group on samples; a tenant's is trainer-TENANT")
+    tenant: str = Field("", description="whose samples train; empty: everybody's")
     algorithm: str = Field("grpo", description="name of the algorithm")
     window_samples: int = Field(128, ge=1, description="samples that close a window")
     window_groups: int = Field(0, ge=0, description="whole groups that close a window; 0: not counted")
@@ -28,10 +29,19 @@ class WindowSettings(Section):
     max_policy_lag: int = Field(4, ge=0, description="versions behind beyond which tokens do not train")
     seen_samples: int = Field(100_000, ge=1, description="newest sample ids remembered, so that repeats are dropped")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _named_after_the_tenant(cls, given: Any) -> Any:
+        """A tenant's trainer has a model and a consumer group of its own: sharing either would mix what it must not."""
+        if not isinstance(given, dict) or not (tenant := given.get("tenant")):
+            return given
+        return {"model_name": f"policy-{tenant}", "group": f"trainer-{tenant}"} | given
+
     @property
     def limits(self) -> WindowLimits:
         """The limits of a window."""
         return WindowLimits(
+            tenant=self.tenant,
             samples=self.window_samples,
             groups=self.window_groups,
             tokens=self.window_tokens,

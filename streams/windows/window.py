@@ -2,7 +2,8 @@
 
     OPEN --(samples, groups, tokens or seconds reached)--> due --close--> Window, and OPEN again, empty
 
-Invariant: each sample that is added is in exactly one window, once: trained, validated, or discarded with its reason;
+Invariant: each sample of the tenant's that is added is in exactly one window, once: trained, validated, or discarded
+with its reason; of others nothing is kept but that they were passed;
 the window's offsets and seen ids cover these samples and no other, so they make one checkpoint with what it trained.
 """
 
@@ -25,6 +26,7 @@ Unusable = Callable[[Sample, int], str | None]  # sample, trainer's version -> w
 class WindowLimits:
     """What closes a window, and how old a sample may be."""
 
+    tenant: str = ""  # whose samples count; empty: everybody's
     samples: int
     groups: int = 0  # whole groups; 0: not counted
     tokens: int  # of all sequences, prompts included
@@ -80,6 +82,8 @@ class WindowAssembler:
         """Take in one sample while the trainer is at ``version``; ``at_seconds`` is any monotonic clock."""
         sample = received.record
         self._next_offsets[received.partition] = received.offset + 1
+        if self._limits.tenant not in ("", sample.tenant):
+            return
         reason = self._reason_against(sample, version)
         self.seen.add(sample.sample_id)
         if reason is None and sample.channel == VALIDATION_CHANNEL:

@@ -41,7 +41,13 @@ class Rig:
     """A node on its fake server, and the trainer's side of ``weights``."""
 
     def __init__(
-        self, kafka: KafkaSettings, vllm: FakeVllm, folder: Path, heartbeat_seconds: float = 60.0, name: str = "n1"
+        self,
+        kafka: KafkaSettings,
+        vllm: FakeVllm,
+        folder: Path,
+        heartbeat_seconds: float = 60.0,
+        name: str = "n1",
+        adapters: int = 0,
     ) -> None:
         self.kafka, self.vllm, self.folder = kafka, vllm, folder
         self.model = make_tiny_model(folder / "model", seed=0)
@@ -50,10 +56,12 @@ class Rig:
             Producer(kafka, "test"),
             Follower(kafka, WEIGHTS),
         )
-        settings = RolloutSettings(model=self.model, heartbeat_seconds=heartbeat_seconds)
+        settings = RolloutSettings(model=self.model, heartbeat_seconds=heartbeat_seconds, adapters=adapters)
         self.node = Node(name, settings, cast(Engine, self.engine), self.follower, self.producer)
 
-    def announce(self, version: int, seed: int | None = None, model: str = "policy", sha256: str = "") -> None:
+    def announce(
+        self, version: int, seed: int | None = None, model: str = "policy", sha256: str = "", base: str | None = None
+    ) -> None:
         """Announce the weights of ``seed``; those of the node's own model without one."""
         folder = self.model if seed is None else make_tiny_model(self.folder / f"w{seed}", seed=seed)
         weights = WeightVersion(
@@ -64,6 +72,7 @@ class Rig:
             parent=None,
             update_id=None,
             created_at=now(),
+            base=base,
         )
         self.producer.send(WEIGHTS, weights).result(timeout=30)
 

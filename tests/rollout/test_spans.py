@@ -27,3 +27,11 @@ def test_one_choice_needs_no_number() -> None:
     assert (first["index"], second["index"], second["choices"]) == (0, 1, [])
     assert second["weight_versions"] == [{"version": "4", "start": 0, "end": 2}]
     assert all("index" not in chunk for chunk in chunks(spans, {"id": "x"}, numbered=False))
+
+
+def test_what_an_adapter_said_is_of_the_version_in_its_name() -> None:
+    spans: Spans = {}
+    note(spans, 0, output(), SimpleNamespace(lora_name="policy-acme@7"))
+    assert spans == {}
+    note(spans, 0, output(("0", 0, 4), ("1", 4, 9)), SimpleNamespace(lora_name="policy-acme@7"))
+    assert spans == {0: [{"version": "7", "start": 0, "end": 9}]}

@@ -78,7 +78,14 @@ def examples() -> list[Record]:
             at=NOON,
         ),
         WeightVersion(
-            model="policy", version=3, uri="file:///m/3", sha256="cd" * 32, parent=2, update_id="u3", created_at=NOON
+            model="policy",
+            version=3,
+            uri="file:///m/3",
+            sha256="cd" * 32,
+            parent=2,
+            update_id="u3",
+            created_at=NOON,
+            base="whole",
         ),
         NodeStatus(
             node="n1",
@@ -89,6 +96,7 @@ def examples() -> list[Record]:
             logprobs_mode="processed_logprobs",
             max_model_len=512,
             at=NOON,
+            base="whole",
         ),
         UpdateReport(
             update_id="u3",

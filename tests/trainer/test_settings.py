@@ -36,6 +36,17 @@ def test_flags_come_as_text() -> None:
     assert (settings.model, settings.zero_stage, settings.algorithm) == (Path("m"), 2, "ppo")
 
 
+def test_a_tenants_trainer_has_a_model_and_a_consumer_group_of_its_own() -> None:
+    settings = load(TrainerSettings, {"model": "m", "tenant": "acme"}, {})
+    assert (settings.model_name, settings.group, settings.limits.tenant) == ("policy-acme", "trainer-acme", "acme")
+    assert load(TrainerSettings, {"model": "m", "tenant": "acme", "group": "g"}, {}).group == "g"
+
+
+def test_adapters_need_a_rank() -> None:
+    with pytest.raises(SettingsError, match="adapter_of is policy and lora_rank 0"):
+        load(TrainerSettings, {"model": "m", "adapter_of": "policy"}, {})
+
+
 @pytest.mark.parametrize(("key", "value"), [("zero_stage", "4"), ("algorithm", "sgd"), ("dual_clip", "1"), ("x", "1")])
 def test_what_does_not_fit_is_named(key: str, value: str) -> None:
     with pytest.raises(SettingsError, match=key):

@@ -12,7 +12,7 @@ from clawstream.streams.windows.usable import ModelLimits
 from clawstream.trainer.algorithms.recipe import recipe_of
 from clawstream.trainer.batches.batch import Batch
 from clawstream.trainer.batches.packed import Packed, pack
-from clawstream.trainer.models.adapters import add_adapters, merged
+from clawstream.trainer.models.adapters import adapter_of, add_adapters, merged, read_adapter, write_adapter
 from clawstream.trainer.models.engine import Engine
 from clawstream.trainer.models.hint_writer import HintWriter
 from clawstream.trainer.models.language import Critic, Policy, limits_of, load_language_model, packs
@@ -37,6 +37,7 @@ class Learners:
     limits: ModelLimits
     teacher: Teacher | None  # where hints are learnt from
     adapter_scale: float  # of LoRA's adapters; 0 without them
+    adapters_alone: bool  # published as they are; else merged
     packs: bool  # whether passes take packed trees; else rows
 
     def pack(self, batch: Batch, samples: Tensor) -> Packed:
@@ -50,9 +51,12 @@ class Learners:
             yield self.critic
 
     def weights(self) -> dict[str, Tensor]:
-        """The language model's weights, with adapters merged; every rank calls it, and rank 0 has them."""
+        """What is published: the language model's weights with adapters merged, or adapters alone; every rank calls it,
+        and rank 0 has them."""
         prefix = "language_model."
         found = {name.removeprefix(prefix): of for name, of in self.policy.weights().items()}
+        if self.adapters_alone:
+            return adapter_of(found)
         return merged(found, self.adapter_scale) if self.adapter_scale else found
 
     def save(self, folder: Path) -> None:
@@ -69,7 +73,13 @@ class Learners:
 
 
 def load_learners(settings: TrainerSettings, weights: Path, initial: Path) -> Learners:
-    """Models with the weights of snapshot ``weights``, and the reference with those of ``initial``."""
+    """Models with the weights of snapshot ``weights``, and the reference with those of ``initial``.
+
+    Where adapters are published alone, ``weights`` holds one, and all models are the base.
+    """
+    adapter = weights if settings.adapter_of else None
+    if adapter is not None:
+        weights = initial = settings.model
     torch.manual_seed(settings.seed)
     dtype = torch.bfloat16 if settings.dtype == "bfloat16" else torch.float32
     recipe = recipe_of(settings)
@@ -80,6 +90,8 @@ def load_learners(settings: TrainerSettings, weights: Path, initial: Path) -> Le
     language_model = load(weights)
     if settings.lora_rank:
         add_adapters(language_model, settings)
+    if adapter is not None:
+        read_adapter(adapter, language_model)
     policy = Engine(Policy(language_model), settings.learning_rate, settings)
     critic = teacher = None
     reference: Policy | None = None
@@ -97,5 +109,14 @@ def load_learners(settings: TrainerSettings, weights: Path, initial: Path) -> Le
         limits=limits_of(language_model),
         teacher=teacher,
         adapter_scale=settings.lora_alpha / settings.lora_rank if settings.lora_rank else 0.0,
+        adapters_alone=bool(settings.adapter_of),
         packs=packs(language_model),
     )
+
+
+def write_first_adapter(settings: TrainerSettings, folder: Path) -> None:
+    """Write the adapter that training begins with: it changes nothing yet."""
+    torch.manual_seed(settings.seed)
+    language_model = load_language_model(settings.model, torch.float32)
+    add_adapters(language_model, settings)
+    write_adapter(adapter_of(dict(language_model.named_parameters())), settings, folder)

@@ -29,7 +29,7 @@ def test_who_only_asks_again_gives_no_hint() -> None:
 
 
 def test_the_control_misleads() -> None:
-    text = SURE.says("wrong-hints", followed_by(CORRECTIONS["plain"]))
+    text = SURE.says("hints", '<metadata>\n{"mislead":true}\n</metadata>\n' + followed_by(CORRECTIONS["plain"]))
     assert read_hint(text, min_chars=10) == HINTS["warm"]
 
 

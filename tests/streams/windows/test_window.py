@@ -184,3 +184,12 @@ def test_each_sample_is_in_one_window_and_offsets_cover_exactly_the_windows(
     named |= {discard.sample_id for window in closed for discard in window.discarded}
     assert named == {str(number) for _, number, _, _ in arrivals}
     assert not windows.due(1e9)
+
+
+def test_other_tenants_samples_are_passed_and_nothing_of_them_is_kept() -> None:
+    windows = assembler(samples=2, tenant="acme")
+    for offset, tenant in enumerate(("acme", "other", "acme", "other")):
+        windows.add(received(a_sample(sample_id=f"s{offset}", tenant=tenant), offset), 0, 0.0)
+    window = windows.close()
+    assert (ids(window), reasons(window), window.next_offsets) == (["s0", "s2"], [], {0: 4})
+    assert "s1" not in windows.seen

@@ -44,6 +44,14 @@ def a_talk(writer: HintWriter, hint: str | None, value: float | None, **fields: 
     return a_sample(0.0, step_ids=["s1", "s2"], sequences=[path], rewards=said, **fields)
 
 
+def a_try(writer: HintWriter, response: list[int]) -> Sample:
+    """One hinted step with its prompt, as the processors put it out where each step is ready by itself."""
+    prompt = [1, 2, 3, *writer._after_message]
+    path = a_path([*prompt, *response], ("s1", len(prompt), len(prompt) + len(response)), temperature=0.6)
+    said = [a_reward(0.0, step_id="s1", kind="process", hint="be brief")]
+    return a_sample(0.0, step_ids=["s1"], sequences=[path], rewards=said)
+
+
 def loaded(folder: Path, **fields: Any) -> tuple[Learners, TrainerSettings]:
     settings = TrainerSettings(model=folder, **({"learning_rate": 1e-3} | fields))
     return load_learners(settings, folder, folder), settings
@@ -75,6 +83,22 @@ def test_null_test_an_unchanged_prompt_and_equal_weights_give_advantage_zero(
     targets = make_targets(samples, batch, before, 0, settings)
     assert before.hinted.tolist() == [False, False, True, True]
     torch.testing.assert_close(targets.advantages, torch.zeros(4), atol=1e-4, rtol=0)  # float32
+
+
+@pytest.mark.parametrize("teacher", ["current", "initial"])
+@pytest.mark.parametrize("algorithm", ["distill", "combined"])
+def test_null_test_of_steps_by_themselves_is_exact(
+    folder: Path, writer: HintWriter, teacher: str, algorithm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Teacher and student then pack the very same sequences, so not even rounding is left of the difference."""
+    monkeypatch.setattr(HintWriter, "write", lambda self, prompt, hint: list(prompt))
+    found, settings = loaded(folder, algorithm=algorithm, hint_teacher=teacher)
+    samples = [a_try(writer, [70 + number, 71, 72]) for number in range(5)]
+    batch = collate(samples)
+    before = look(found, samples, batch, batch.all_samples, settings)
+    targets = make_targets(samples, batch, before, 0, settings)
+    assert before.hinted.all()
+    assert targets.advantages.tolist() == [0.0] * 15
 
 
 def test_an_empty_hint_is_none(folder: Path, writer: HintWriter) -> None:

@@ -1,0 +1,26 @@
+"""Which model answers whom, where nodes serve LoRA adapters beside their model. Pure.
+
+Invariant: with a keys file an adapter answers the tenant whose ``policy`` it is, whatever name that tenant asks for,
+and nobody else. Until a node serves it, the model does: an adapter's version 0 changes nothing::
+
+    [acme] policy = "policy-acme"      acme asks for "gpt-5"         policy-acme
+    [other]                            other asks for "policy-acme"  the whole model, as for any name
+"""
+
+from collections.abc import Iterable
+
+from clawstream.schemas import NodeStatus
+
+
+def model_for(policy: str | None, model: str | None, nodes: Iterable[NodeStatus], *, several: bool) -> str | None:
+    """The model to ask for. ``policy``: the tenant's own; ``model``: the one named; ``several``: tenants there can be.
+    ``None``: a whole one, whichever is served."""
+    if policy is not None:
+        return policy
+    adapters = {status.model for status in nodes if status.base is not None} if several else set()
+    return None if model in adapters else model
+
+
+def visible(policy: str | None, nodes: Iterable[NodeStatus], *, several: bool) -> list[NodeStatus]:
+    """Of ``nodes`` those that a tenant may know of."""
+    return [each for each in nodes if each.base is None or not several or each.model == policy]

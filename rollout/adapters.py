@@ -1,0 +1,55 @@
+"""LoRA adapters that a node serves beside its model, one for each name announced.
+
+Invariant: each version is loaded beside the ones before it and never changed, so nothing pauses, calls under way end
+with the version that they began with, and what an adapter says depends on its own announcements alone. For everybody
+else each adapter is a node of its own, at the same URL::
+
+    policy-acme 6 serves -> 7 is verified and loaded -> new calls go to 7, the last of 6 end -> vLLM drops 6
+"""
+
+from collections.abc import Iterable
+
+import httpx
+
+from clawstream.rollout.naming import versioned
+from clawstream.rollout.swap import SwapError, reason_of
+from clawstream.schemas import WeightVersion
+from clawstream.streams.files.snapshots import SnapshotError, verified_folder
+
+
+class Adapters:
+    """The adapters of one model at one server."""
+
+    def __init__(self, url: str, base: str, most: int, timeout_seconds: float) -> None:
+        """``most``: how many may be served; ``timeout_seconds``: for each call."""
+        self._client = httpx.Client(base_url=url, timeout=timeout_seconds)
+        self._base, self._most = base, most
+        self.served: dict[str, WeightVersion] = {}  # by adapter
+
+    def wanted(self, announced: Iterable[WeightVersion]) -> list[WeightVersion]:
+        """Of ``announced``, the last of each adapter that is not served yet."""
+        last = {each.model: each for each in announced if each.base == self._base}
+        return [each for each in last.values() if not _same(self.served.get(each.model), each)]
+
+    def load(self, weights: WeightVersion) -> None:
+        """Serve ``weights``. Raises ``SnapshotError`` or ``SwapError``; then what was served is served on."""
+        if weights.model not in self.served and len(self.served) == self._most:
+            raise SwapError(f"{self._most} adapters are served, rollout.adapters allows no more")
+        try:
+            folder = verified_folder(weights.uri, weights.sha256)
+        except OSError as error:
+            raise SnapshotError(f"{weights.uri} cannot be read: {error}") from error
+        body = {"lora_name": versioned(weights.model, weights.version), "lora_path": str(folder)}
+        try:
+            self._client.post("/v1/load_lora_adapter", json=body).raise_for_status()
+        except httpx.HTTPError as error:
+            raise SwapError(f"vLLM did not take the adapter: {reason_of(error)}") from error
+        self.served[weights.model] = weights
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+
+def _same(served: WeightVersion | None, wanted: WeightVersion) -> bool:
+    return served is not None and (served.version, served.sha256) == (wanted.version, wanted.sha256)

@@ -1,0 +1,59 @@
+"""Two tenants' policies at one vLLM, every process real: one learns, and nothing of the other moves by a bit."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from clawstream.streams.broker import LocalBroker
+from clawstream.streams.reading.consumer import read_all
+from clawstream.streams.settings import KafkaSettings
+from clawstream.topics import SAMPLES, STEPS, UPDATES
+from examples.personal.judge import Judge, judging
+from examples.personal.learners import BASE, Learner
+from examples.personal.model import make_base
+from examples.personal.run import learn
+from examples.personal.stage import Stage, stage
+
+pytestmark = [pytest.mark.loop, pytest.mark.kafka, pytest.mark.vllm]
+
+OURS = Learner(tenant="ours", likes="plain", method="combined")
+THEIRS = Learner(tenant="theirs", likes="warm", method="combined")
+PROMPT = "Tell me about tea. In short, tea. It is simple. That is all."
+
+
+def logprobs(running: Stage, model: str) -> list[Any]:
+    """What ``model`` says of each token of one prompt, as the node gives it."""
+    [url] = {status.url for status in running.observed.nodes.values()}
+    body = {"model": model, "prompt": PROMPT, "max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0}
+    answer = httpx.post(f"{url}/v1/completions", json=body, timeout=60.0).raise_for_status().json()
+    found: list[Any] = answer["choices"][0]["prompt_logprobs"]
+    return found
+
+
+async def test_what_one_tenant_teaches_its_policy_never_moves_another_s(broker: LocalBroker, tmp_path: Path) -> None:
+    base = await asyncio.to_thread(make_base, tmp_path / "base", seed=0, steps=60, progress=False)
+    kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
+    async with (
+        judging(Judge(0.1, seed=0)) as judge_url,
+        stage(tmp_path, base, kafka, [OURS, THEIRS], judge_url, seed=0) as running,
+    ):
+        models = (OURS.policy, THEIRS.policy, BASE)
+        before = {model: logprobs(running, model) for model in models}
+        assert before[OURS.policy] == before[THEIRS.policy]  # adapters that change nothing yet
+        first, last = await learn(running, OURS, 0, checkpoints=(0, 8), trials=8)
+        after = {model: logprobs(running, model) for model in models}
+        steps, samples, reports = (read_all(running.kafka, topic) for topic in (STEPS, SAMPLES, UPDATES))
+        served = running.served_version(THEIRS)
+    assert (after[THEIRS.policy], after[BASE]) == (before[THEIRS.policy], before[BASE])
+    assert after[OURS.policy] != before[OURS.policy]
+    assert (first.version, served) == (0, 0)
+    assert last.version >= 1
+    assert {(step.tenant, step.model) for step in steps} == {(OURS.tenant, OURS.policy)}
+    assert max(span.version for step in steps for span in step.policy_spans) == last.version
+    trained = {sample_id for report in reports for sample_id in report.sample_ids}
+    assert trained <= {sample.sample_id for sample in samples if sample.channel == "train"}
+    assert {report.model for report in reports} == {OURS.policy}
+    assert len(trained) == last.steps

@@ -1,0 +1,35 @@
+"""Which model answers whom."""
+
+import pytest
+
+from clawstream.gateway.upstreams.policies import model_for, visible
+from clawstream.gateway.upstreams.routing import serving
+from tests.gateway.samples import a_node
+
+WHOLE = a_node("n1")
+OURS, THEIRS = (a_node(f"n1:{model}", model=model, base="policy") for model in ("policy-ours", "policy-theirs"))
+NODES = [WHOLE, OURS, THEIRS]
+
+
+@pytest.mark.parametrize(
+    ("policy", "asked", "several", "node"),
+    [
+        ("policy-ours", "gpt-5", True, OURS),
+        ("policy-ours", "policy-theirs", True, OURS),
+        ("policy-ours", "policy", True, OURS),
+        (None, "policy-theirs", True, WHOLE),
+        (None, "gpt-5", True, WHOLE),
+        (None, "policy-theirs", False, THEIRS),  # nobody else is there to be kept apart from
+        ("policy-new", "gpt-5", True, WHOLE),  # not served yet
+    ],
+)
+def test_an_adapter_answers_its_tenant_and_nobody_else(
+    policy: str | None, asked: str, several: bool, node: object
+) -> None:
+    assert serving(NODES, model_for(policy, asked, NODES, several=several)) == [node]
+
+
+def test_a_tenant_sees_its_own_adapter_and_whole_models() -> None:
+    assert visible("policy-ours", NODES, several=True) == [WHOLE, OURS]
+    assert visible(None, NODES, several=True) == [WHOLE]
+    assert visible(None, NODES, several=False) == NODES

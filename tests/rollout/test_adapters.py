@@ -1,0 +1,89 @@
+"""What a node does with adapters that ``weights`` announces: real Kafka, vLLM's control routes alone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clawstream.streams.reading.consumer import read_all
+from clawstream.streams.settings import KafkaSettings
+from clawstream.topics import NODES
+from tests.rollout.fake_vllm import FakeVllm, fake_vllm
+from tests.rollout.rig import Rig
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+def vllm() -> Iterator[FakeVllm]:
+    with fake_vllm() as running:
+        yield running
+
+
+@pytest.fixture
+def rig(kafka: KafkaSettings, vllm: FakeVllm, tmp_path: Path) -> Iterator[Rig]:
+    made = Rig(kafka, vllm, tmp_path, adapters=2)
+    yield made
+    made.follower.close()
+    made.producer.close()
+
+
+def loads(rig: Rig) -> list[str]:
+    """Names that vLLM was told to load adapters under."""
+    return [body["lora_name"] for body in rig.vllm.bodies if body and "lora_name" in body]
+
+
+def said(rig: Rig) -> list[tuple[str, str, int, str | None]]:
+    return [(each.node, each.health, each.version, each.base) for each in read_all(rig.kafka, NODES)]
+
+
+def test_each_version_is_loaded_beside_the_others_and_nothing_pauses(rig: Rig) -> None:
+    rig.announce(0, seed=1, model="policy-a", base="policy")
+    rig.node.start()
+    rig.announce(1, seed=2, model="policy-a", base="policy")
+    rig.announce(4, seed=3, model="policy-b", base="policy")
+    rig.steps()
+    assert loads(rig) == ["policy-a@0", "policy-a@1", "policy-b@4"]
+    assert "/pause" not in rig.vllm.paths
+
+
+def test_each_adapter_is_a_node_of_its_own(rig: Rig) -> None:
+    rig.node.start()
+    rig.announce(1, seed=1, model="policy-a", base="policy")
+    rig.steps()
+    assert said(rig)[1:] == [("n1", "ready", 0, None), ("n1:policy-a", "ready", 1, "policy")]
+    rig.node.close()
+    assert said(rig)[3:] == [("n1", "stopped", 0, None), ("n1:policy-a", "stopped", 1, "policy")]
+
+
+def test_an_announcement_again_and_another_models_adapter_are_passed(rig: Rig) -> None:
+    rig.node.start()
+    for _ in range(2):
+        rig.announce(1, seed=1, model="policy-a", base="policy")
+        rig.announce(1, seed=1, model="other-a", base="other")
+        rig.steps(0.5)
+    assert loads(rig) == ["policy-a@1"]
+
+
+def test_what_is_damaged_or_too_many_is_refused_and_the_rest_serves_on(rig: Rig) -> None:
+    rig.node.start()
+    for version, (model, sha256) in enumerate(
+        [("policy-a", ""), ("policy-a", "0" * 64), ("policy-b", ""), ("policy-c", "")]
+    ):
+        rig.announce(version, seed=1, model=model, base="policy", sha256=sha256)
+        rig.steps(0.5)
+    assert loads(rig) == ["policy-a@0", "policy-b@2"]
+
+
+def test_the_model_itself_stays_as_it_is(rig: Rig) -> None:
+    rig.node.start()
+    rig.announce(1, seed=1)
+    rig.steps()
+    assert (rig.node.version, rig.loaded) == (0, [])
+
+
+def test_a_node_without_adapters_loads_none(kafka: KafkaSettings, vllm: FakeVllm, tmp_path: Path) -> None:
+    rig = Rig(kafka, vllm, tmp_path)
+    rig.announce(1, seed=1, model="policy-a", base="policy")
+    rig.node.start()
+    assert loads(rig) == []
