@@ -25,7 +25,7 @@ class Habits:
         most_turns: requests of a conversation.
     """
 
-    weights: tuple[float, float, float, float] = (0.34, 0.34, 0.16, 0.16)
+    weights: tuple[float, float, float, float] = (0.28, 0.28, 0.22, 0.22)
     hinted: float = 0.5
     heeding: float = 0.97
     most_turns: int = 4

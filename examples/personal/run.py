@@ -11,6 +11,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from openai import AsyncOpenAI
+
 from examples.personal.learners import Learner
 from examples.personal.stage import Stage, until
 from examples.personal.users import User
@@ -18,7 +20,7 @@ from examples.personal.users import User
 WAVE = 4
 CHECKPOINTS = (0, 12, 24, 36)  # interactions after which the policy is tried out
 _TRIALS_IN_FLIGHT = 8
-_LEARN_SECONDS = 180.0
+_LEARN_SECONDS = 300.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +44,9 @@ async def learn(
     stage: Stage, learner: Learner, seed: int, *, checkpoints: Sequence[int] = CHECKPOINTS, trials: int = 100
 ) -> list[Score]:
     """The learner's scores at ``checkpoints``, by ``trials`` fresh requests each."""
-    user = User(
-        gateway_url=stage.gateway_url, likes=learner.likes, key=learner.key, metadata=tuple(learner.metadata.items())
-    )
+    client = AsyncOpenAI(base_url=stage.gateway_url, api_key=learner.key)
+    metadata = tuple(learner.metadata.items())
+    user = User(client=client, gateway_url=stage.gateway_url, likes=learner.likes, metadata=metadata)
     rng = random.Random(f"{seed} {learner.tenant}")  # noqa: S311  # nothing here is secret
     scores, done, steps = [], 0, 0
     for checkpoint in checkpoints:
@@ -56,6 +58,7 @@ async def learn(
         liked = await tried_out(user, rng, trials)
         version = stage.served_version(learner) or 0
         scores.append(Score(interactions=done, liked=liked, version=version, steps=steps))
+    await client.close()
     return scores
 
 

@@ -21,7 +21,7 @@ from clawstream.up.start import start_stack, until_ready
 from clawstream.up.supervisor import Supervisor
 from examples.personal.learners import Learner, configuration, keys_file
 
-_START_SECONDS = 400.0
+_START_SECONDS = 600.0
 _LOOK_SECONDS = 0.1
 
 

@@ -37,51 +37,47 @@ class User:
     """Somebody with a taste.
 
     Attributes:
+        client: an ordinary one, with the key of the user's tenant; whatever its base_url.
         gateway_url: without a path.
-        key: of the user's tenant; any text where none is asked for.
         metadata: what the user's trajectories are opened with.
     """
 
+    client: AsyncOpenAI
     gateway_url: str
     likes: Style
-    key: str = "not-needed"
     metadata: tuple[tuple[str, Any], ...] = ()
 
     async def talk(self, rng: random.Random) -> Talk:
         """One conversation from the first request to thanks, or to giving up."""
         messages: list[dict[str, Any]] = [{"role": "user", "content": request(rng)}]
         whole = 0
-        async with self._client("train") as client:
-            if self.metadata:
-                opening = {"metadata": dict(self.metadata)}
-                await client.post("/register_trajectory", cast_to=object, body=opening)
-            for tries in range(1, MOST_TRIES + 1):
-                text, is_whole = await self._ask(client, messages)
-                whole, liked = whole + is_whole, is_in(self.likes, text)
-                if liked or tries == MOST_TRIES:
-                    break
-                said = CORRECTIONS[self.likes] if rng.random() < CORRECTING else REASKED
-                messages += [{"role": "assistant", "content": text}, {"role": "user", "content": said}]
-            parting = {"messages": [{"role": "user", "content": THANKS if liked else GIVEN_UP}]}
-            await client.post("/feedback", cast_to=object, body={"kind": "observed", "detail": parting})
-            await client.post("/complete_trajectory", cast_to=object, body={})
+        client = self._in_new_trajectory("train")
+        if self.metadata:
+            await client.post("/register_trajectory", cast_to=object, body={"metadata": dict(self.metadata)})
+        for tries in range(1, MOST_TRIES + 1):
+            text, is_whole = await self._ask(client, messages)
+            whole, liked = whole + is_whole, is_in(self.likes, text)
+            if liked or tries == MOST_TRIES:
+                break
+            said = CORRECTIONS[self.likes] if rng.random() < CORRECTING else REASKED
+            messages += [{"role": "assistant", "content": text}, {"role": "user", "content": said}]
+        parting = {"messages": [{"role": "user", "content": THANKS if liked else GIVEN_UP}]}
+        await client.post("/feedback", cast_to=object, body={"kind": "observed", "detail": parting})
+        await client.post("/complete_trajectory", cast_to=object, body={})
         return Talk(tries=tries, whole=whole, liked=liked)
 
     async def try_out(self, rng: random.Random) -> bool:
         """Whether the first answer to one request is liked; on a channel that never trains."""
-        async with self._client("val") as client:
-            text, _ = await self._ask(client, [{"role": "user", "content": request(rng)}])
-            liked = is_in(self.likes, text)
-            await client.post("/complete_trajectory", cast_to=object, body={"reward": float(liked)})
+        client = self._in_new_trajectory("val")
+        text, _ = await self._ask(client, [{"role": "user", "content": request(rng)}])
+        liked = is_in(self.likes, text)
+        await client.post("/complete_trajectory", cast_to=object, body={"reward": float(liked)})
         return liked
 
-    def _client(self, channel: str) -> AsyncOpenAI:
-        trajectory = uuid.uuid4().hex
-        return AsyncOpenAI(
-            base_url=f"{self.gateway_url}/{trajectory}/{trajectory}/v1",
-            api_key=self.key,
-            default_headers={"X-ClawStream-Channel": channel},
-        )
+    def _in_new_trajectory(self, channel: str) -> AsyncOpenAI:
+        name = uuid.uuid4().hex
+        headers = {"X-ClawStream-Channel": channel}
+        return self.client.with_options(base_url=f"{self.gateway_url}/{name}/{name}/v1", default_headers=headers)
 
     async def _ask(self, client: AsyncOpenAI, messages: list[dict[str, Any]]) -> tuple[str, bool]:
         """The answer, and whether it came to its end."""

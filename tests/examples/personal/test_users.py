@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from openai import AsyncOpenAI
 
 from examples.personal.styles import CORRECTIONS, GIVEN_UP, REASKED, THANKS, reply
 from examples.personal.users import MOST_TRIES, User
@@ -40,7 +41,9 @@ async def server() -> AsyncIterator[tuple[Server, User]]:
     script, app = Server(), web.Application()
     app.router.add_post("/{path:.*}", script.answer)
     async with TestServer(app) as running:
-        yield script, User(gateway_url=str(running.make_url("")).rstrip("/"), likes="plain")
+        url = str(running.make_url("")).rstrip("/")
+        async with AsyncOpenAI(base_url=url, api_key="none", max_retries=0) as client:
+            yield script, User(client=client, gateway_url=url, likes="plain")
 
 
 async def test_who_is_content_says_thanks_and_goes(server: tuple[Server, User]) -> None:
