@@ -29,7 +29,7 @@ docs: $(READY)  ## the documentation with search, at http://127.0.0.1:8000
 	$(RUN) zensical serve --dev-addr 127.0.0.1:8000
 
 bench: $(READY)  ## run every benchmark; results in benchmarks/results/
-	@for program in loop gateway processors memory delivery trainer serving swaps queueing dataset console; do $(RUN) benchmarks.$$program; done
+	@for program in loop gateway processors memory delivery trainer serving swaps queueing dataset console personal; do $(RUN) benchmarks.$$program; done
 
 format: $(READY)  ## format the code
 	$(RUN) ruff check --fix-only .
