@@ -8,6 +8,8 @@ import pytest
 from clawstream.cli.main import cli
 from clawstream.cli.reference.commands import commands, settings_of
 
+PAGE = commands()
+
 
 def below(context: click.Context) -> Iterator[click.Context]:
     """Every command, at any depth."""
@@ -23,7 +25,7 @@ EVERY = list(below(click.Context(cli, info_name="clawstream")))
 
 @pytest.mark.parametrize("context", EVERY, ids=lambda context: context.command_path)
 def test_every_command_is_there(context: click.Context) -> None:
-    told = commands().split(f"\n## {context.command_path}\n")[1].split("\n## ")[0]
+    told = PAGE.split(f"\n## {context.command_path}\n")[1].split("\n## ")[0]
     settings = settings_of(context)
     options = [each for each in context.command.params if isinstance(each, click.Option) and each.name not in settings]
     assert [option.opts[-1] for option in options if option.opts[-1] not in told] == []

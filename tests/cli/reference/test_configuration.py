@@ -8,6 +8,8 @@ from clawstream.cli.reference.configuration import configuration, kind_of
 from clawstream.cli.reference.sections import MODELS
 from clawstream.streams.settings import SECTIONS
 
+PAGE = configuration()
+
 
 def test_every_section_has_a_model() -> None:
     assert set(MODELS) == set(SECTIONS)
@@ -15,12 +17,12 @@ def test_every_section_has_a_model() -> None:
 
 @pytest.mark.parametrize("section", MODELS)
 def test_every_setting_has_a_line(section: str) -> None:
-    told = configuration().split(f"\n## [{section}]\n")[1].split("\n## ")[0]
+    told = PAGE.split(f"\n## [{section}]\n")[1].split("\n## ")[0]
     assert [name for name in MODELS[section].model_fields if f"| `{name}` |" not in told] == []
 
 
 def test_every_setting_says_what_it_means() -> None:
-    lines = [line for line in configuration().splitlines() if line.startswith("| `")]
+    lines = [line for line in PAGE.splitlines() if line.startswith("| `")]
     assert len(lines) > 150
     assert [line for line in lines if re.search(r"\|\s+\|", line)] == []
 

@@ -9,25 +9,27 @@ from clawstream.schemas.records import RECORDS
 from clawstream.schemas.registry import committed
 from clawstream.topics import CATALOGUE
 
+PAGE = topics()
+
 
 def test_every_topic_has_a_line() -> None:
-    assert [topic.name for topic in CATALOGUE if f"\n| `{topic.name}` |" not in topics()] == []
+    assert [topic.name for topic in CATALOGUE if f"\n| `{topic.name}` |" not in PAGE] == []
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
 def test_every_field_has_a_line(record: type) -> None:
-    told = topics().split(f"\n## {record.__name__}\n")[1].split("\n## ")[0]
+    told = PAGE.split(f"\n## {record.__name__}\n")[1].split("\n## ")[0]
     assert [name for name in record.__struct_fields__ if f"| `{name}` |" not in told] == []
 
 
 def test_every_schema_is_named() -> None:
-    told = {int(number) for number in re.findall(r"\bid (\d+) is version", topics())}
+    told = {int(number) for number in re.findall(r"\bid (\d+) is version", PAGE)}
     assert told == {version.schema_id for version in committed()}
 
 
 def test_every_part_is_told_once() -> None:
-    headings = re.findall(r"^##+ (\w+)$", topics(), re.MULTILINE)
-    links = set(re.findall(r"\(#(\w+)\)", topics()))
+    headings = re.findall(r"^##+ (\w+)$", PAGE, re.MULTILINE)
+    links = set(re.findall(r"\(#(\w+)\)", PAGE))
     assert len(headings) == len(set(headings))
     assert links <= {heading.lower() for heading in headings}
 
