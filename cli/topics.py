@@ -8,6 +8,7 @@ import msgspec
 
 from clawstream.cli.options import flags
 from clawstream.cli.tables import aligned
+from clawstream.processors.settings import ProcessorsSettings
 from clawstream.streams.cluster.access import PROCESSES, access, command
 from clawstream.streams.cluster.admin import Drift, create_missing, drift, wait_for_kafka
 from clawstream.streams.cluster.inventory import Stored, inventory, table
@@ -24,11 +25,14 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
 
 @click.command("topics")
 @click.option("--check", is_flag=True, help="Create nothing; exit with status 1 where the cluster differs.")
+@click.option("--add-partitions", is_flag=True, help="Up to kafka.partitions, where nobody reads and nothing is open.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for scripts.")
 @click.option("--acls", is_flag=True, help="Only print what allows each process its access, for users of their names.")
 @flags(KafkaSettings, without=("sasl_password", "ssl_key_password"))
 @click.pass_context
-def topics(context: click.Context, /, check: bool, as_json: bool, acls: bool, **given: Any) -> None:
+def topics(
+    context: click.Context, /, check: bool, add_partitions: bool, as_json: bool, acls: bool, **given: Any
+) -> None:
     """Create the topics that are missing, and show how the cluster differs.
 
     Topics that differ have a mark, and a line that says how; nothing that is there is changed. Sizes are those of all
@@ -42,6 +46,8 @@ def topics(context: click.Context, /, check: bool, as_json: bool, acls: bool, **
                 click.echo(command(each, settings, process))
         return
     wait_for_kafka(settings, timeout_seconds=10)
+    if add_partitions:
+        _add_partitions(settings)
     created = [] if check else create_missing(settings)
     differences = list(drift(settings))
     found = Shown(created=created, topics=inventory(settings), differences=differences)
@@ -52,6 +58,13 @@ def topics(context: click.Context, /, check: bool, as_json: bool, acls: bool, **
     sys.exit(1 if differences else 0)
 
 
+def _add_partitions(settings: KafkaSettings) -> None:
+    from clawstream.processors.growing import grow
+
+    for name in grow(settings, load(ProcessorsSettings).memory_seconds):
+        click.echo(f"{name} has {settings.partitions} partitions now", err=True)
+
+
 def _print(found: Shown) -> None:
     for name in found.created:
         click.echo(f"created {name}")
@@ -60,6 +73,6 @@ def _print(found: Shown) -> None:
     for each in found.differences:
         click.secho(f"{each.topic}: {each.what}: wanted {each.wanted}, found {each.found or 'nothing'}", fg="yellow")
     if any(each.what == "partitions" for each in found.differences):
-        click.secho("partitions are not added to topics in use: docs/kafka.md says how to go over to more", fg="yellow")
+        click.secho("partitions are added by --add-partitions alone, to a pipeline that is at rest", fg="yellow")
     if not found.differences:
         click.echo("every topic is as the catalogue says")

@@ -60,5 +60,5 @@ def test_what_differs_has_a_mark_and_is_left_as_it_is(kafka: KafkaSettings) -> N
     assert different.exit_code == 1
     assert any(line.startswith(f"{kafka.topic_prefix}steps!") for line in different.output.splitlines())
     assert f"{kafka.topic_prefix}steps: partitions: wanted 7, found 4" in different.output
-    assert "partitions are not added to topics in use" in different.output
+    assert "partitions are added by --add-partitions alone" in different.output
     assert said(kafka).exit_code == 0
