@@ -34,7 +34,7 @@ def logprobs(running: Stage, model: str) -> list[Any]:
 
 
 async def test_what_one_tenant_teaches_its_policy_never_moves_another_s(broker: LocalBroker, tmp_path: Path) -> None:
-    base = await asyncio.to_thread(make_base, tmp_path / "base", seed=0, steps=60, progress=False)
+    base = await asyncio.to_thread(make_base, tmp_path / "base", seed=0, steps=15, progress=False)
     kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
     async with (
         judging(Judge(0.1, seed=0)) as judge_url,
@@ -43,7 +43,7 @@ async def test_what_one_tenant_teaches_its_policy_never_moves_another_s(broker: 
         models = (OURS.policy, THEIRS.policy, BASE)
         before = {model: logprobs(running, model) for model in models}
         assert before[OURS.policy] == before[THEIRS.policy]  # adapters that change nothing yet
-        first, last = await learn(running, OURS, 0, checkpoints=(0, 8), trials=8)
+        first, last = await learn(running, OURS, 0, checkpoints=(0, 4), trials=4)
         after = {model: logprobs(running, model) for model in models}
         steps, samples, reports = (read_all(running.kafka, topic) for topic in (STEPS, SAMPLES, UPDATES))
         served = running.served_version(THEIRS)
