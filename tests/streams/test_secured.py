@@ -141,6 +141,10 @@ def test_each_process_does_its_work_with_its_own_access(secured: Secured) -> Non
     assert {each.topic.name for each in told} >= {"steps", "feedback", "rewards", "trajectories", "samples"}
     history.commit({("steps", 0): 1})
     history.close()
+    preview = History(console, [SAMPLES], {}, "console-preview")
+    while not preview.caught_up:
+        preview.poll(100, 0.2)
+    preview.close()
     assert LagReader(console).end_offsets(replace(STEPS, name=STEPS.dead)) == {0: 0}
 
     report = Onlooker(secured.settings("lag")).report()
