@@ -96,6 +96,17 @@ def of_console(result: Any) -> Iterator[tuple[str, str]]:
         yield f"{page}, with {result['steps']:,} steps, p99", f"{result['pages'][page]['p99_ms']:.0f} ms"
 
 
+def of_personal(result: Any) -> Iterator[tuple[str, str]]:
+    """What users like, before and after they talked."""
+    count = len(result["seeds"])
+    for name, learner in result["learners"].items():
+        lasts = [runs[name][-1] for runs in result["seeds"].values()]
+        before, after = result["liked_mean"][name][0], result["liked_mean"][name][-1]
+        spread = f"{min(each['liked'] for each in lasts):.2f} to {max(each['liked'] for each in lasts):.2f}"
+        what = f"first answers liked before and after {lasts[0]['interactions']} interactions, {count} seeds: "
+        yield f"{what}{learner['method']}, users like {learner['likes']}", f"{before:.2f}, {after:.2f} ({spread})"
+
+
 TOLD = {
     "loop": of_loop,
     "gateway": of_gateway,
@@ -106,6 +117,7 @@ TOLD = {
     "swaps": of_swaps,
     "dataset": of_dataset,
     "console": of_console,
+    "personal": of_personal,
 }
 
 
