@@ -90,7 +90,9 @@ class TrainerSettings(WindowSettings):
     hint_top_k: int = Field(
         0, ge=0, description="minimise the divergence over the teacher's top tokens instead; 0: off"
     )
-    hint_teacher: Literal["current", "initial"] = Field("current", description="whose weights read the hints")
+    hint_teacher: Literal["current", "initial", "recorded"] = Field(
+        "current", description="whose weights read the hints; recorded: the teacher of the processors' hints has"
+    )
     epochs: int = Field(1, ge=1, description="passes over each window")
     minibatches: int = Field(2, ge=1, description="optimiser steps in each pass; losses are aggregated over each")
 
@@ -128,6 +130,10 @@ class TrainerSettings(WindowSettings):
             )
         if self.hint_top_k and self.algorithm not in ("distill", "combined"):
             raise ValueError(f"hint_top_k needs hints, which {self.algorithm} does not read: distill or combined")
+        if self.hint_top_k and self.hint_teacher == "recorded":
+            raise ValueError(
+                "hint_top_k needs a teacher that the trainer asks: what is recorded is of sampled tokens alone"
+            )
         if self.kl_in_reward and self.algorithm not in ("ppo", "reinforce++"):
             raise ValueError(f"kl_in_reward needs token rewards, which {self.algorithm} has not: ppo or reinforce++")
         return self

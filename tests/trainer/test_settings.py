@@ -26,6 +26,11 @@ def test_stale_data_without_correction_is_refused_unless_it_is_said() -> None:
         assert load(TrainerSettings, {"model": "m", "correction": "none", **said}, {}).correction == "none"
 
 
+def test_a_recorded_teacher_has_no_top_tokens() -> None:
+    with pytest.raises(SettingsError, match="of sampled tokens alone"):
+        load(TrainerSettings, {"model": "m", "algorithm": "distill", "hint_teacher": "recorded", "hint_top_k": "4"}, {})
+
+
 def test_a_kl_in_the_reward_needs_token_rewards() -> None:
     with pytest.raises(SettingsError, match="needs token rewards, which gspo has not"):
         load(TrainerSettings, {"model": "m", "algorithm": "gspo", "kl_in_reward": "true"}, {})

@@ -24,6 +24,16 @@ def evaluated_steps(sample: Sample) -> dict[str, float]:
     return step_rewards(sample) or dict.fromkeys(sample.step_ids, sample.reward)
 
 
+def recorded_teacher(sample: Sample) -> dict[str, bytes]:
+    """Of each step that the processors' teacher has rated: its packed log-probabilities, under the longest hint."""
+    found: dict[str, tuple[str, bytes]] = {}
+    for reward in sample.rewards:
+        if reward.step_id is not None and reward.hint and reward.teacher_logprobs is not None:
+            rated = (reward.hint, reward.teacher_logprobs)
+            found[reward.step_id] = max(found.get(reward.step_id, ("", b"")), rated, key=lambda each: len(each[0]))
+    return {step_id: logprobs for step_id, (_, logprobs) in found.items()}
+
+
 def hints(sample: Sample) -> dict[str, str]:
     """The hint of each step that has one: the longest, as in OpenClaw-RL. An empty hint is none."""
     found: dict[str, str] = {}

@@ -35,7 +35,7 @@ class Learners:
     critic: Engine | None  # with ppo
     reference: Policy | None  # the initial weights, where a KL or a teacher asks for them
     limits: ModelLimits
-    teacher: Teacher | None  # where hints are learnt from
+    teacher: Teacher | None  # where hints are learnt from, unless what another teacher said is recorded
     adapter_scale: float  # of LoRA's adapters; 0 without them
     adapters_alone: bool  # published as they are; else merged
     packs: bool  # whether passes take packed trees; else rows
@@ -99,7 +99,7 @@ def load_learners(settings: TrainerSettings, weights: Path, initial: Path) -> Le
         critic = Engine(Critic(load(weights)), settings.critic_learning_rate, settings)
     if settings.kl_coefficient or (recipe.needs_teacher and settings.hint_teacher == "initial"):
         reference = Policy(load(initial, trained=False)).eval().requires_grad_(False).to(policy.device)
-    if recipe.needs_teacher:
+    if recipe.needs_teacher and settings.hint_teacher != "recorded":
         asked = reference if reference is not None and settings.hint_teacher == "initial" else policy
         teacher = Teacher(model=asked, writer=HintWriter(initial))
     return Learners(

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from clawstream.schemas import ResponseSpan, Sample, pack_logprobs, pack_tokens, unpack_tokens
+from clawstream.schemas import ResponseSpan, Sample, pack_logprobs, pack_tokens, unpack_logprobs, unpack_tokens
 from clawstream.schemas import Sequence as TokenSequence
-from clawstream.trainer.algorithms.rewards import hints
+from clawstream.trainer.algorithms.rewards import hints, recorded_teacher
 from clawstream.trainer.batches.batch import Batch
 from clawstream.trainer.models.hint_writer import HintWriter
 
@@ -40,11 +40,32 @@ def hinted_steps(samples: Sequence[Sample], writer: HintWriter, max_tokens: int)
 
 def places(steps: Sequence[HintedStep], batch: Batch) -> Tensor:
     """Where in ``batch`` the tokens of ``steps`` lie, in their order."""
-    numbers = {step: number for number, step in enumerate(zip(batch.sample_of_step, batch.step_ids, strict=True))}
+    ranges = _ranges(batch)
+    return torch.cat([torch.arange(*ranges[step.sample, step.step_id]) for step in steps])
+
+
+def recorded(samples: Sequence[Sample], batch: Batch) -> tuple[Tensor, Tensor]:
+    """What the processors' teacher said of each token, ``[M]``, 0 where it said nothing; and where it did.
+
+    What does not fit a step's tokens one by one is none.
+    """
+    said = torch.zeros(len(batch.tokens.ids))
+    hinted = torch.zeros(len(batch.tokens.ids), dtype=torch.bool)
+    ranges = _ranges(batch)
+    for number, sample in enumerate(samples):
+        for step_id, packed in recorded_teacher(sample).items():
+            begin, end = ranges.get((number, step_id), (0, 0))
+            logprobs = torch.tensor(unpack_logprobs(packed))
+            if len(logprobs) == end - begin and logprobs.isfinite().all():
+                said[begin:end], hinted[begin:end] = logprobs, True
+    return said, hinted
+
+
+def _ranges(batch: Batch) -> dict[tuple[int, str], tuple[int, int]]:
+    """Where the tokens of each step begin and end, by number of the sample and id of the step."""
     ends = torch.bincount(batch.tokens.step).cumsum(0).tolist()
-    begins = [0, *ends]
-    wanted = [numbers[step.sample, step.step_id] for step in steps]
-    return torch.cat([torch.arange(begins[number], ends[number]) for number in wanted])
+    steps = zip(batch.sample_of_step, batch.step_ids, strict=True)
+    return dict(zip(steps, zip([0, *ends], ends, strict=False), strict=True))
 
 
 def _read(sequence: TokenSequence, span: ResponseSpan, hint: str, writer: HintWriter) -> TokenSequence | None:

@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 
 from clawstream.schemas import Sample
+from clawstream.trainer.algorithms.recipe import recipe_of
 from clawstream.trainer.batches.batch import Batch, collate_sequences
 from clawstream.trainer.batches.packed import Packed
 from clawstream.trainer.models.learners import Learners
 from clawstream.trainer.models.ranks import rank, rank_count, sum_over_ranks
 from clawstream.trainer.settings import TrainerSettings
-from clawstream.trainer.updates.hinted import hinted_steps, places
+from clawstream.trainer.updates.hinted import hinted_steps, places, recorded
 from clawstream.trainer.updates.minibatches import micro_batches, rank_share
 
 Pass = Callable[[Packed], Tensor]  # -> [k, m]
@@ -41,7 +42,7 @@ def foreknowledge_needed(learners: Learners, settings: TrainerSettings) -> bool:
         settings.epochs > 1
         or learners.critic is not None
         or learners.reference is not None
-        or learners.teacher is not None
+        or recipe_of(settings).needs_teacher
     )
 
 
@@ -100,6 +101,8 @@ def _ask_teacher(
     said = torch.zeros(1 + 2 * hint_top_k, len(batch.tokens.ids))
     hinted = torch.zeros(len(batch.tokens.ids), dtype=torch.bool)
     if learners.teacher is None:
+        if recipe_of(settings).needs_teacher:
+            said[0], hinted = recorded(samples, batch)
         return said, hinted
     steps = list(hinted_steps(samples, learners.teacher.writer, learners.limits.max_positions))
     if not steps:

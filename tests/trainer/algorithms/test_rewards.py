@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from clawstream.trainer.algorithms.rewards import evaluated_steps, hints, step_rewards
+from clawstream.trainer.algorithms.rewards import evaluated_steps, hints, recorded_teacher, step_rewards
 from tests.builders import NOON, a_reward, a_sample
 
 
@@ -27,3 +27,15 @@ def test_the_longest_hint_counts_and_an_empty_one_is_none() -> None:
     said = [a_reward(None, step_id=step, kind="process", hint=hint) for step, hint in
             (("s1", "be brief"), ("s1", "be brief and kind"), ("s2", ""), ("s3", None))]  # fmt: skip
     assert hints(a_sample(rewards=said)) == {"s1": "be brief and kind"}
+
+
+def test_a_recorded_teacher_is_that_of_the_longest_hint_which_was_rated() -> None:
+    said = [
+        a_reward(None, step_id="s1", kind="process", hint=hint, teacher_logprobs=logprobs)
+        for hint, logprobs in (
+            ("be brief", b"short"),
+            ("be brief and kind", b"long"),
+            ("be brief, kind, and quick", None),
+        )
+    ]
+    assert recorded_teacher(a_sample(rewards=said)) == {"s1": b"long"}

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 
-from clawstream.schemas import Sample, unpack_tokens
+from clawstream.schemas import Sample, pack_logprobs, unpack_tokens
 from clawstream.trainer.algorithms.hints import top_k_divergence
 from clawstream.trainer.batches.batch import collate
 from clawstream.trainer.models.engine import start_ranks
@@ -99,6 +100,22 @@ def test_null_test_of_steps_by_themselves_is_exact(
     targets = make_targets(samples, batch, before, 0, settings)
     assert before.hinted.all()
     assert targets.advantages.tolist() == [0.0] * 15
+
+
+def test_a_recorded_teacher_counts_where_it_fits_the_tokens(folder: Path, writer: HintWriter) -> None:
+    found, settings = loaded(folder, algorithm="distill", hint_teacher="recorded")
+    assert found.teacher is None
+    samples = [a_try(writer, [70, 71]) for _ in range(4)]
+    told = {0: [-0.5, -0.25], 2: [-0.5], 3: [-0.5, float("nan")]}
+    for number, logprobs in told.items():
+        said = msgspec.structs.replace(samples[number].rewards[0], teacher_logprobs=pack_logprobs(logprobs))
+        samples[number] = msgspec.structs.replace(samples[number], rewards=[said])
+    batch = collate(samples)
+    before = look(found, samples, batch, batch.all_samples, settings)
+    targets = make_targets(samples, batch, before, 0, settings)
+    assert before.hinted.tolist() == targets.counted.tolist() == [True, True] + [False] * 6
+    assert before.teacher.tolist() == [-0.5, -0.25] + [0.0] * 6
+    assert torch.equal(targets.advantages[:2], before.teacher[:2] - before.prox[:2])
 
 
 def test_an_empty_hint_is_none(folder: Path, writer: HintWriter) -> None:
