@@ -32,7 +32,7 @@ class Forge:
 
     def start(self, settings: TrainerSettings, kafka: KafkaSettings) -> int:
         """Start a trainer; its process id."""
-        return int(self._ask(json.dumps([settings.model_dump_json(), kafka.model_dump_json()])))
+        return int(self._ask(json.dumps([settings.model_dump_json(), kafka.model_dump_json(exclude_unset=True)])))
 
     def wait(self) -> int:
         """The exit code of the trainer."""
