@@ -65,6 +65,7 @@ def train(
             _log.warning("%s", notice)
         lags = _lags(streams, serving)
         if not assembler.due(time.monotonic()):
+            streams.samples.commit(assembler.passed())  # else others' samples would seem to wait for this trainer
             session.idle()
             continue
         if (lags.publish_versions or 0) >= max_publish_lag:

@@ -53,6 +53,7 @@ class WindowAssembler:
         self.seen = seen
         self._limits, self._unusable = limits, unusable
         self._next_offsets = dict(next_offsets)
+        self._told = dict(next_offsets)  # offsets that a window or ``passed`` has told
         self._start()
 
     def _start(self) -> None:
@@ -77,6 +78,16 @@ class WindowAssembler:
     def positions(self, partitions: Sequence[int]) -> Offsets:
         """Where to read on in ``partitions``, from the start where none was read; the open window counts as read."""
         return {partition: self._next_offsets.get(partition, 0) for partition in partitions}
+
+    def passed(self) -> Offsets:
+        """Where to read on after samples of other tenants, told once; empty while the open window holds any of its own.
+
+        For those who watch the lag: who starts again reads on from the last window.
+        """
+        if self._samples or self._validation or self._discarded or self._next_offsets == self._told:
+            return {}
+        self._told = dict(self._next_offsets)
+        return dict(self._told)
 
     def add(self, received: Received[Sample], version: int, at_seconds: float) -> None:
         """Take in one sample while the trainer is at ``version``; ``at_seconds`` is any monotonic clock."""
@@ -119,6 +130,7 @@ class WindowAssembler:
             discarded=tuple(self._discarded),
             next_offsets=dict(self._next_offsets),
         )
+        self._told = dict(self._next_offsets)
         self._start()
         return window
 

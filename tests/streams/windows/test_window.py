@@ -186,6 +186,18 @@ def test_each_sample_is_in_one_window_and_offsets_cover_exactly_the_windows(
     assert not windows.due(1e9)
 
 
+def test_what_was_passed_is_told_once_and_only_while_nothing_is_open() -> None:
+    windows = assembler(samples=1, tenant="acme")
+    assert windows.passed() == {}
+    windows.add(received(a_sample(tenant="other"), 0), 0, 0.0)
+    assert [windows.passed(), windows.passed()] == [{0: 1}, {}]
+    windows.add(received(a_sample(tenant="acme"), 1), 0, 0.0)
+    windows.add(received(a_sample(tenant="other"), 2), 0, 0.0)
+    assert windows.passed() == {}  # a restart reads sample 1 again
+    assert windows.close().next_offsets == {0: 3}
+    assert windows.passed() == {}  # the window has told it
+
+
 def test_other_tenants_samples_are_passed_and_nothing_of_them_is_kept() -> None:
     windows = assembler(samples=2, tenant="acme")
     for offset, tenant in enumerate(("acme", "other", "acme", "other")):
