@@ -4,7 +4,7 @@ Invariant: with a keys file an adapter answers the tenant whose ``policy`` it is
 and nobody else. Until a node serves it, the model does: an adapter's version 0 changes nothing::
 
     [acme] policy = "policy-acme"      acme asks for "gpt-5"         policy-acme
-    [other]                            other asks for "policy-acme"  the whole model, as for any name
+    [other]                            other asks for "policy-acme"  the whole model, also where no node serves it yet
 """
 
 from collections.abc import Iterable
@@ -17,8 +17,8 @@ def model_for(policy: str | None, model: str | None, nodes: Iterable[NodeStatus]
     ``None``: a whole one, whichever is served."""
     if policy is not None:
         return policy
-    adapters = {status.model for status in nodes if status.base is not None} if several else set()
-    return None if model in adapters else model
+    whole = {status.model for status in nodes if status.base is None}
+    return model if model in whole or not several else None  # what is no whole model now may be an adapter soon
 
 
 def visible(policy: str | None, nodes: Iterable[NodeStatus], *, several: bool) -> list[NodeStatus]:

@@ -29,6 +29,16 @@ def test_an_adapter_answers_its_tenant_and_nobody_else(
     assert serving(NODES, model_for(policy, asked, NODES, several=several)) == [node]
 
 
+def test_a_call_that_came_before_another_tenants_adapter_does_not_go_to_it() -> None:
+    asked = model_for(None, "policy-theirs", [], several=True)
+    assert serving(NODES, asked) == [WHOLE]
+
+
+def test_a_whole_model_of_several_is_asked_for_by_its_name() -> None:
+    larger = a_node("n2", model="larger")
+    assert serving([WHOLE, larger], model_for(None, "larger", [WHOLE, larger], several=True)) == [larger]
+
+
 def test_a_tenant_sees_its_own_adapter_and_whole_models() -> None:
     assert visible("policy-ours", NODES, several=True) == [WHOLE, OURS]
     assert visible(None, NODES, several=True) == [WHOLE]
