@@ -1,9 +1,8 @@
 """A node: which weights it serves, and what it says of itself.
 
 Invariant: ``nodes`` says ``ready`` at a version only while exactly that version's weights serve, and of each adapter
-(``adapters.py``) the same as of a node of its own. The last announcement
-in ``weights`` counts, so a rollback is an older version announced again, and a node that joins late loads it before it
-is ready::
+(``adapters.py``) the same as of a node of its own. The last announcement in ``weights`` counts, so a rollback is an
+older version announced again, and a node that joins late loads it, and every adapter's, before it is ready::
 
     starting -> (newest announced version loaded) -> ready -> swapping -> ready ... -> stopped
 """
@@ -49,7 +48,7 @@ class Node:
         self._swap = WeightSwap(engine.url, settings.swap_seconds)
         self._adapters = Adapters(engine.url, settings.model_name, settings.adapters, settings.swap_seconds)
         self._digest, self._shapes = weights_digest(settings.model), tensor_shapes(settings.model)
-        self._said_at = 0.0
+        self._said_at, self._saying = 0.0, threading.Lock()
         self.version = 0
         self._health: NodeHealth = "starting"
         self._say("starting")
@@ -64,8 +63,8 @@ class Node:
         self._swap.label(self.version)
         announced = [received.record for received in self._weights.to_end()]
         self._follow(announced)
-        self._say("ready")
         self._follow_adapters(announced)
+        self._say("ready")
 
     def step(self, timeout_seconds: float) -> None:
         """Take announcements that arrive within the time; repeat the status when it is due.
@@ -110,16 +109,20 @@ class Node:
 
     def _follow_adapters(self, announced: list[WeightVersion]) -> None:
         """Serve the last of each adapter in ``announced``, and say so of each as it is loaded."""
-        for weights in self._adapters.wanted(announced) if self._settings.adapters else ():
-            try:
-                self._adapters.load(weights)
-            except (SnapshotError, SwapError) as error:
-                _SWAPS.labels("refused").inc()
-                _log.error("version %d of %s is not loaded: %s", weights.version, weights.model, error)
-                continue
-            _SWAPS.labels("loaded").inc()
-            _log.info("serving version %d of adapter %s", weights.version, weights.model)
-            self._send(weights.model, weights.version, self._health)
+        wanted = self._adapters.wanted(announced) if self._settings.adapters else []
+        if not wanted:
+            return
+        with self._beating():
+            for weights in wanted:
+                try:
+                    self._adapters.load(weights)
+                except (SnapshotError, SwapError) as error:
+                    _SWAPS.labels("refused").inc()
+                    _log.error("version %d of %s is not loaded: %s", weights.version, weights.model, error)
+                    continue
+                _SWAPS.labels("loaded").inc()
+                _log.info("serving version %d of adapter %s", weights.version, weights.model)
+                self._say_of_adapter(weights.model, self._health)
 
     def _load(self, folder: Path, version: int) -> None:
         ready = self._health == "ready"
@@ -156,11 +159,19 @@ class Node:
             beating.join()
 
     def _say(self, health: NodeHealth) -> None:
+        """Of the model after its adapters, but at the end before them: it gets the calls for what no node serves."""
         self._health, self._said_at = health, time.monotonic()
         _VERSION.set(self.version)
-        self._send(self._settings.model_name, self.version, health)
-        for adapter in list(self._adapters.served.values()):
-            self._send(adapter.model, adapter.version, health)
+        if health == "stopped":
+            self._send(self._settings.model_name, self.version, health)
+        for adapter in list(self._adapters.served):
+            self._say_of_adapter(adapter, health)
+        if health != "stopped":
+            self._send(self._settings.model_name, self.version, health)
+
+    def _say_of_adapter(self, model: str, health: NodeHealth) -> None:
+        with self._saying:  # else a heartbeat might tell the version before after the one that is served
+            self._send(model, self._adapters.served[model].version, health)
 
     def _send(self, model: str, version: int, health: NodeHealth) -> None:
         own = model == self._settings.model_name

@@ -31,7 +31,7 @@ class FakeVllm:
             return 200, {}
         self.calls.append(target)
         self.bodies.append(body)
-        if path == "/collective_rpc":
+        if path in ("/collective_rpc", "/v1/load_lora_adapter"):
             time.sleep(self.load_seconds)
         if path in self.statuses:
             return self.statuses[path], {"error": "as told"}

@@ -56,6 +56,27 @@ def test_each_adapter_is_a_node_of_its_own(rig: Rig) -> None:
     assert said(rig)[3:] == [("n1", "stopped", 0, None), ("n1:policy-a", "stopped", 1, "policy")]
 
 
+def test_a_late_joiner_is_ready_once_its_adapters_are(rig: Rig, tmp_path: Path) -> None:
+    rig.announce(3, seed=1, model="policy-a", base="policy")
+    late = Rig(rig.kafka, rig.vllm, tmp_path / "late", name="n2", adapters=2)
+    late.node.start()
+    ready = [(node, version) for node, health, version, _ in said(late) if health == "ready"]
+    assert ready == [("n2:policy-a", 3), ("n2", 0)]
+    late.follower.close()
+    late.producer.close()
+
+
+def test_the_heart_beats_on_while_an_adapter_loads(kafka: KafkaSettings, vllm: FakeVllm, tmp_path: Path) -> None:
+    rig = Rig(kafka, vllm, tmp_path, heartbeat_seconds=0.2, adapters=2)
+    rig.node.start()
+    vllm.load_seconds = 1.5
+    rig.announce(1, seed=1, model="policy-a", base="policy")
+    rig.steps(0.5)
+    assert rig.said.count(("ready", 0)) >= 6
+    rig.follower.close()
+    rig.producer.close()
+
+
 def test_an_announcement_again_and_another_models_adapter_are_passed(rig: Rig) -> None:
     rig.node.start()
     for _ in range(2):
