@@ -116,9 +116,11 @@ class TrainerSettings(WindowSettings):
     metrics_port: int = Field(0, ge=0, le=65535, description="port of Prometheus metrics on loopback; 0: off")
 
     @model_validator(mode="after")
-    def _adapters_have_a_rank(self) -> Self:
+    def _adapters_have_a_rank_and_a_name(self) -> Self:
         if self.adapter_of and not self.lora_rank:
             raise ValueError(f"adapter_of is {self.adapter_of} and lora_rank 0: adapters need a rank, such as 8")
+        if self.adapter_of == self.model_name:
+            raise ValueError(f"adapter_of and model_name are both {self.adapter_of}: an adapter has a name of its own")
         return self
 
     @model_validator(mode="after")

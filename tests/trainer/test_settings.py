@@ -52,6 +52,11 @@ def test_adapters_need_a_rank() -> None:
         load(TrainerSettings, {"model": "m", "adapter_of": "policy"}, {})
 
 
+def test_an_adapter_is_not_named_as_the_model_that_it_is_beside() -> None:
+    with pytest.raises(SettingsError, match="adapter_of and model_name are both policy"):
+        load(TrainerSettings, {"model": "m", "adapter_of": "policy", "lora_rank": "8"}, {})
+
+
 @pytest.mark.parametrize(("key", "value"), [("zero_stage", "4"), ("algorithm", "sgd"), ("dual_clip", "1"), ("x", "1")])
 def test_what_does_not_fit_is_named(key: str, value: str) -> None:
     with pytest.raises(SettingsError, match=key):
