@@ -1,5 +1,6 @@
 """What a node does with adapters that ``weights`` announces: real Kafka, vLLM's control routes alone."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,16 +34,26 @@ def loads(rig: Rig) -> list[str]:
     return [body["lora_name"] for body in rig.vllm.bodies if body and "lora_name" in body]
 
 
+def step_until(rig: Rig, name: str) -> None:
+    """Let the node take announcements until it has told vLLM to load ``name``."""
+    deadline = time.monotonic() + 30.0
+    while name not in loads(rig):
+        assert time.monotonic() < deadline, f"{name} was not loaded; {loads(rig)} were"
+        rig.node.step(0.1)
+
+
 def said(rig: Rig) -> list[tuple[str, str, int, str | None]]:
     return [(each.node, each.health, each.version, each.base) for each in read_all(rig.kafka, NODES)]
 
 
 def test_each_version_is_loaded_beside_the_others_and_nothing_pauses(rig: Rig) -> None:
-    rig.announce(0, seed=1, model="policy-a", base="policy")
     rig.node.start()
+    rig.announce(0, seed=1, model="policy-a", base="policy")
+    step_until(rig, "policy-a@0")
     rig.announce(1, seed=2, model="policy-a", base="policy")
+    step_until(rig, "policy-a@1")
     rig.announce(4, seed=3, model="policy-b", base="policy")
-    rig.steps()
+    step_until(rig, "policy-b@4")
     assert loads(rig) == ["policy-a@0", "policy-a@1", "policy-b@4"]
     assert "/pause" not in rig.vllm.paths
 
@@ -50,7 +61,7 @@ def test_each_version_is_loaded_beside_the_others_and_nothing_pauses(rig: Rig) -
 def test_each_adapter_is_a_node_of_its_own(rig: Rig) -> None:
     rig.node.start()
     rig.announce(1, seed=1, model="policy-a", base="policy")
-    rig.steps()
+    step_until(rig, "policy-a@1")
     assert said(rig)[1:] == [("n1", "ready", 0, None), ("n1:policy-a", "ready", 1, "policy")]
     rig.node.close()
     assert said(rig)[3:] == [("n1", "stopped", 0, None), ("n1:policy-a", "stopped", 1, "policy")]
@@ -79,21 +90,29 @@ def test_the_heart_beats_on_while_an_adapter_loads(kafka: KafkaSettings, vllm: F
 
 def test_an_announcement_again_and_another_models_adapter_are_passed(rig: Rig) -> None:
     rig.node.start()
-    for _ in range(2):
-        rig.announce(1, seed=1, model="policy-a", base="policy")
-        rig.announce(1, seed=1, model="other-a", base="other")
-        rig.steps(0.5)
-    assert loads(rig) == ["policy-a@1"]
+    rig.announce(1, seed=1, model="policy-a", base="policy")
+    step_until(rig, "policy-a@1")
+    rig.announce(1, seed=1, model="other-a", base="other")
+    rig.announce(1, seed=1, model="policy-a", base="policy")
+    rig.steps(0.5)
+    rig.announce(2, seed=1, model="policy-a", base="policy")
+    step_until(rig, "policy-a@2")
+    assert loads(rig) == ["policy-a@1", "policy-a@2"]
 
 
 def test_what_is_damaged_or_too_many_is_refused_and_the_rest_serves_on(rig: Rig) -> None:
     rig.node.start()
-    for version, (model, sha256) in enumerate(
-        [("policy-a", ""), ("policy-a", "0" * 64), ("policy-b", ""), ("policy-c", "")]
-    ):
-        rig.announce(version, seed=1, model=model, base="policy", sha256=sha256)
-        rig.steps(0.5)
-    assert loads(rig) == ["policy-a@0", "policy-b@2"]
+    rig.announce(0, seed=1, model="policy-a", base="policy")
+    step_until(rig, "policy-a@0")
+    rig.announce(1, seed=2, model="policy-a", base="policy", sha256="0" * 64)
+    rig.steps(0.5)
+    rig.announce(2, seed=1, model="policy-b", base="policy")
+    step_until(rig, "policy-b@2")
+    rig.announce(3, seed=1, model="policy-c", base="policy")
+    rig.steps(0.5)
+    rig.announce(4, seed=2, model="policy-a", base="policy")
+    step_until(rig, "policy-a@4")
+    assert loads(rig) == ["policy-a@0", "policy-b@2", "policy-a@4"]
 
 
 def test_the_model_itself_stays_as_it_is(rig: Rig) -> None:
