@@ -130,7 +130,16 @@ def _newest_state(settings: TrainerSettings, checkpoints: Checkpoints) -> Traine
         raise TrainerError(
             f"{settings.output_dir} holds checkpoints of model {state.weights.model}, not of {settings.model_name}"
         )
+    if state.weights.base != (settings.adapter_of or None):
+        raise TrainerError(
+            f"{settings.output_dir} holds {_kind(state.weights.base)}, and trainer.adapter_of asks for "
+            f"{_kind(settings.adapter_of)}"
+        )
     return state
+
+
+def _kind(base: str | None) -> str:
+    return f"adapters of {base}" if base else "whole weights"
 
 
 def _weights(settings: TrainerSettings, checkpoints: Checkpoints, version: int, folder: Path) -> WeightVersion:

@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 from clawstream.schemas import Sample
 from clawstream.streams.windows.window import Window
+from clawstream.trainer.errors import TrainerError
 from clawstream.trainer.models.engine import start_ranks
 from clawstream.trainer.reports import Lags
 from clawstream.trainer.session import Session, begin
@@ -65,3 +66,10 @@ def test_an_adapter_alone_is_gone_on_from(model: Path, tmp_path: Path) -> None:
     published = Session(settings, checkpoints)._learners.weights()
     expected = load_file(checkpoints.path(1) / "adapter_model.safetensors")
     assert {name: of.tolist() for name, of in published.items()} == {name: of.tolist() for name, of in expected.items()}
+
+
+def test_whole_weights_are_not_gone_on_with_from_an_adapter(model: Path, tmp_path: Path) -> None:
+    settings, checkpoints = begun(model, tmp_path / "run")
+    whole = settings.model_copy(update={"adapter_of": ""})
+    with pytest.raises(TrainerError, match=r"holds adapters of policy, and .* asks for whole weights"):
+        Session(whole, checkpoints)
