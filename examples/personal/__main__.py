@@ -13,7 +13,7 @@ from typing import get_args
 
 from rich.console import Console
 
-from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.settings import KafkaSettings, load
 from examples.personal.judge import Judge, judging
 from examples.personal.learners import NOISE, Learner, Method
 from examples.personal.model import make_base
@@ -26,7 +26,7 @@ async def main(learners: list[Learner], seed: int, folder: Path, base: Path, con
     """Run, and say how it went."""
     async with judging(Judge(NOISE, seed)) as judge_url:
         console.print(f"Starting Kafka, a vLLM node, gateway, processors, trainers; log: {folder / 'log'}")
-        async with stage(folder, base, KafkaSettings(), learners, judge_url, seed) as running:
+        async with stage(folder, base, load(KafkaSettings), learners, judge_url, seed) as running:
             runs = await asyncio.gather(*(learn(running, each, seed) for each in learners))
     for learner, scores in zip(learners, runs, strict=True):
         for score in scores:
