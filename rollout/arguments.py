@@ -10,7 +10,7 @@ from clawstream.rollout.settings import RolloutSettings
 from clawstream.streams.process.ports import HOST
 from clawstream.streams.settings import SettingsError
 
-_KEPT_VERSIONS = 2  # of each adapter: calls under way end with the version that they began with
+_VERSIONS_AT_ONCE = 2  # of each adapter: calls under way end with the one that they began with, and no new call waits
 _PIPELINE = ("--pipeline-parallel-size", "--pipeline_parallel_size", "-pp")
 
 
@@ -48,7 +48,7 @@ def arguments(settings: RolloutSettings, port: int) -> list[str]:
         command += [f"--{name}", value]
     if settings.adapters:
         command += ["--enable-lora", "--max-lora-rank", str(settings.max_adapter_rank)]
-        command += ["--max-loras", str(settings.adapters), "--max-cpu-loras", str(_KEPT_VERSIONS * settings.adapters)]
+        command += ["--max-loras", str(_VERSIONS_AT_ONCE * settings.adapters)]
     command += ["--enforce-eager", "--disable-uvicorn-access-log"]
     if settings.tool_call_parser:
         command += ["--enable-auto-tool-choice", "--tool-call-parser", settings.tool_call_parser]

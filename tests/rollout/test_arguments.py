@@ -59,6 +59,19 @@ def test_environment_adds_and_keeps() -> None:
     assert not {"OMP_NUM_THREADS", "PYTHONPYCACHEPREFIX"} & set(found)
 
 
+def test_there_is_room_for_two_versions_of_each_adapter_in_one_batch() -> None:
+    settings = RolloutSettings(adapters=3, max_adapter_rank=8)
+    command = arguments(settings, port=1)
+    assert "--enable-lora" in command
+    assert (value(command, "--max-loras"), value(command, "--max-lora-rank")) == ("6", "8")
+    assert environment(settings, {})["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] == "1"
+
+
+def test_a_node_without_adapters_asks_for_no_room() -> None:
+    assert "--enable-lora" not in arguments(RolloutSettings(), port=1)
+    assert "VLLM_ALLOW_RUNTIME_LORA_UPDATING" not in environment(RolloutSettings(), {})
+
+
 def test_threads_are_not_bound_to_cores() -> None:
     found = environment(RolloutSettings(threads=1), {"OMP_NUM_THREADS": "8"})
     assert (found["OMP_NUM_THREADS"], found["VLLM_CPU_OMP_THREADS_BIND"]) == ("1", "nobind")
