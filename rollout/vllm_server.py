@@ -186,6 +186,11 @@ class VersionedModels(models_serving.OpenAIServingModels):
             self.lora_requests[model_of(request.lora_name)] = self.lora_requests.pop(request.lora_name)
         return answer
 
+    def model_name(self, lora_request: Any = None) -> str:
+        """What answers say that they are of: the adapter, which can be asked for, and not its version, which cannot."""
+        name: str = super().model_name(lora_request)
+        return name if lora_request is None else model_of(name)
+
 
 def _settled(message: Any) -> Message:
     """``message`` with lists where validation has left iterators that can be read once."""

@@ -29,6 +29,7 @@ def logprobs(running: Stage, model: str) -> list[Any]:
     [url] = {status.url for status in running.observed.nodes.values()}
     body = {"model": model, "prompt": PROMPT, "max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0}
     answer = httpx.post(f"{url}/v1/completions", json=body, timeout=60.0).raise_for_status().json()
+    assert answer["model"] == model
     found: list[Any] = answer["choices"][0]["prompt_logprobs"]
     return found
 
