@@ -82,7 +82,7 @@ def test_the_heart_beats_on_while_an_adapter_loads(kafka: KafkaSettings, vllm: F
     rig.node.start()
     vllm.load_seconds = 1.5
     rig.announce(1, seed=1, model="policy-a", base="policy")
-    rig.steps(0.5)
+    step_until(rig, "policy-a@1")
     assert rig.said.count(("ready", 0)) >= 6
     rig.follower.close()
     rig.producer.close()
