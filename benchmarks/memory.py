@@ -30,7 +30,7 @@ async def measure(servers: str, steps: int, turns: int, watch: Watch) -> list[di
     sample of a new group."""
     kafka = KafkaSettings(bootstrap_servers=servers, topic_prefix="memory-")
     create_missing(kafka)
-    trajectories = steps // turns // _POINTS // _PARTS // GROUP_SIZE * GROUP_SIZE
+    trajectories = max(1, steps // turns // _POINTS // _PARTS // GROUP_SIZE) * GROUP_SIZE
     worker, samples, found = await _worker(kafka), 0, list[dict[str, Any]]()
     try:
         for part in range(1, _POINTS * _PARTS + 1):

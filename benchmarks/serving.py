@@ -3,8 +3,8 @@
     python -m benchmarks.serving [--windows 12] [--samples 16]
 
 Real Kafka, trainer and vLLM node (the demo's model, blank). All samples but the last are there a second
-before it; then the clock runs, to the update's report, to the version's event, and to the node that says it serves the
-version. All share the machine's cores.
+before it; then the clock runs, to the version's event and to the node that says it serves the version. All share the
+machine's cores.
 """
 
 import argparse
@@ -25,30 +25,30 @@ from clawstream.streams.process.progress import Watch, shown
 from clawstream.streams.reading.consumer import Follower
 from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.writing.producer import Producer
-from clawstream.topics import NODES, SAMPLES, UPDATES, WEIGHTS
+from clawstream.topics import NODES, SAMPLES, WEIGHTS
 from clawstream.up.processes import Process
 from clawstream.up.supervisor import Supervisor
 
 _START_SECONDS, _WAIT_SECONDS = 300.0, 60.0
 _FIRST = 2  # windows that are not counted: what runs for the first time is slower
-_STAGES = ("trained", "announced", "served")
+_STAGES = ("announced", "served")
 
 
 class Followed:
     """What the trainer and the node say of versions, as it is heard."""
 
     def __init__(self, kafka: KafkaSettings) -> None:
-        self._followers = Follower(kafka, UPDATES), Follower(kafka, WEIGHTS), Follower(kafka, NODES)
+        self._followers = Follower(kafka, WEIGHTS), Follower(kafka, NODES)
         self._heard: dict[tuple[str, int], float] = {}
 
     def until_served(self, version: int, timeout_seconds: float) -> dict[str, float]:
         """When each stage of ``version`` was heard of. Raises ``TimeoutError``."""
         deadline = time.monotonic() + timeout_seconds
-        while ("served", version) not in self._heard:
+        while not all((stage, version) in self._heard for stage in _STAGES):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"version {version} is not served after {timeout_seconds:g} s")
             self._listen()
-        return {stage: self._heard[stage, version] for stage in _STAGES if (stage, version) in self._heard}
+        return {stage: self._heard[stage, version] for stage in _STAGES}
 
     def _listen(self) -> None:
         for stage, follower in zip(_STAGES, self._followers, strict=True):

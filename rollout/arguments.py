@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clawstream.rollout.settings import RolloutSettings
 from clawstream.streams.process.ports import HOST
-from clawstream.streams.settings import SettingsError
+from clawstream.streams.settings import PREFIX, SettingsError
 
 _VERSIONS_AT_ONCE = 2  # of each adapter: calls under way end with the one that they began with, and no new call waits
 _PIPELINE = ("--pipeline-parallel-size", "--pipeline_parallel_size", "-pp")
@@ -68,7 +68,8 @@ def max_model_len(settings: RolloutSettings) -> int:
 
 
 def environment(settings: RolloutSettings, inherited: Mapping[str, str]) -> dict[str, str]:
-    """``inherited`` and what vLLM needs: control routes on, no calls outside, bytecode kept.
+    """``inherited`` without our own settings, such as Kafka's password, and what vLLM needs: control routes on, no
+    calls outside, bytecode kept.
 
     vLLM starts three interpreters one after the other, each of which compiles 2 000 files when bytecode may not be
     written (as many container images have it): then it goes to the user's cache.
@@ -87,4 +88,4 @@ def environment(settings: RolloutSettings, inherited: Mapping[str, str]) -> dict
     if inherited.get("PYTHONDONTWRITEBYTECODE"):
         cache = Path(inherited.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         added |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(cache / "clawstream" / "bytecode")}
-    return {**inherited, **added}
+    return {name: value for name, value in inherited.items() if not name.startswith(PREFIX)} | added

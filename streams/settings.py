@@ -30,7 +30,8 @@ SECTIONS = (
     "up",
     "demo",
 )
-CONFIG_VARIABLE = "CLAWSTREAM_CONFIG"
+PREFIX = "CLAWSTREAM_"  # of every variable of ours
+CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 DEFAULT_FILE = Path("clawstream.toml")
 
 
@@ -74,7 +75,7 @@ class KafkaSettings(Section, Security):
         """Variables that give another process what was set here."""
         found = {name: getattr(self, name) for name in sorted(self.model_fields_set)}
         plain = {name: each.get_secret_value() if isinstance(each, SecretStr) else each for name, each in found.items()}
-        return {f"CLAWSTREAM_KAFKA_{name.upper()}": str(each) for name, each in plain.items() if each is not None}
+        return {f"{PREFIX}KAFKA_{name.upper()}": str(each) for name, each in plain.items() if each is not None}
 
     @property
     def min_insync_replicas(self) -> int:
@@ -134,9 +135,9 @@ def _from_file(path: Path, section: str) -> dict[str, Any]:
 
 def _from_environment(model: type[Section], environ: Mapping[str, str]) -> dict[str, str]:
     for name in environ:
-        if name.startswith("CLAWSTREAM_") and name != CONFIG_VARIABLE and name.split("_")[1].lower() not in SECTIONS:
+        if name.startswith(PREFIX) and name != CONFIG_VARIABLE and name.split("_")[1].lower() not in SECTIONS:
             raise SettingsError(f"{name} names no section; there are {', '.join(SECTIONS)}")
-    prefix = f"CLAWSTREAM_{model.section.upper()}_"
+    prefix = f"{PREFIX}{model.section.upper()}_"
     return {name[len(prefix) :].lower(): value for name, value in environ.items() if name.startswith(prefix)}
 
 

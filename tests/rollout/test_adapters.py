@@ -9,16 +9,10 @@ import pytest
 from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import NODES
-from tests.rollout.fake_vllm import FakeVllm, fake_vllm
+from tests.rollout.fake_vllm import FakeVllm
 from tests.rollout.rig import Rig
 
 pytestmark = pytest.mark.kafka
-
-
-@pytest.fixture
-def vllm() -> Iterator[FakeVllm]:
-    with fake_vllm() as running:
-        yield running
 
 
 @pytest.fixture

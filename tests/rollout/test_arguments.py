@@ -51,7 +51,9 @@ def test_pipeline_parallelism_is_refused(extra: str) -> None:
 
 
 def test_environment_adds_and_keeps() -> None:
-    found = environment(RolloutSettings(kv_cache_gib=2), {"PATH": "/bin"})
+    inherited = {"PATH": "/bin", "CLAWSTREAM_KAFKA_SASL_PASSWORD": "secret"}
+    found = environment(RolloutSettings(kv_cache_gib=2), inherited)
+    assert not any(name.startswith("CLAWSTREAM_") for name in found)
     assert found["PATH"] == "/bin"
     assert found["VLLM_SERVER_DEV_MODE"] == "1"
     assert found["VLLM_CPU_KVCACHE_SPACE"] == "2"

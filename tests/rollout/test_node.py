@@ -8,16 +8,10 @@ import pytest
 
 from clawstream.rollout.engine import EngineError
 from clawstream.streams.settings import KafkaSettings
-from tests.rollout.fake_vllm import FakeVllm, fake_vllm
+from tests.rollout.fake_vllm import FakeVllm
 from tests.rollout.rig import Rig
 
 pytestmark = pytest.mark.kafka
-
-
-@pytest.fixture
-def vllm() -> Iterator[FakeVllm]:
-    with fake_vllm() as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The calls of a swap, in order, and what each failure means."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,12 +10,6 @@ from tests.rollout.fake_vllm import FakeVllm, fake_vllm
 
 FOLDER = Path("/snapshots/7")
 LOADING = ["/collective_rpc", "/update_weight_version", "/reset_prefix_cache", "/weight_info"]
-
-
-@pytest.fixture
-def vllm() -> Iterator[FakeVllm]:
-    with fake_vllm() as running:
-        yield running
 
 
 def swap(vllm: FakeVllm, seconds: float = 5.0) -> None:

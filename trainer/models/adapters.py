@@ -83,10 +83,15 @@ def write_adapter(adapter: dict[str, Tensor], settings: TrainerSettings, folder:
 
 
 @torch.no_grad()
-def read_adapter(folder: Path, language_model: Any) -> None:
+def read_adapter(folder: Path, language_model: Any, settings: TrainerSettings) -> None:
     """Give the adapters of ``language_model`` the values in ``folder``. Raises ``TrainerError`` unless they fit."""
     from safetensors.torch import load_file
 
+    alpha = json.loads((folder / _CONFIG).read_text())["lora_alpha"]
+    if alpha != settings.lora_alpha:
+        raise TrainerError(
+            f"{folder} holds an adapter of lora_alpha {alpha}, not {settings.lora_alpha}: another policy"
+        )
     found = load_file(folder / _FILE)
     expected = adapter_of(dict(language_model.named_parameters()))
     if {name: of.shape for name, of in found.items()} != {name: of.shape for name, of in expected.items()}:

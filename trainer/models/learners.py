@@ -91,7 +91,7 @@ def load_learners(settings: TrainerSettings, weights: Path, initial: Path) -> Le
     if settings.lora_rank:
         add_adapters(language_model, settings)
     if adapter is not None:
-        read_adapter(adapter, language_model)
+        read_adapter(adapter, language_model, settings)
     policy = Engine(Policy(language_model), settings.learning_rate, settings)
     critic = teacher = None
     reference: Policy | None = None

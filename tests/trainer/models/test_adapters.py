@@ -60,7 +60,7 @@ def test_an_adapter_in_a_file_is_read_back_as_it_was_by_us_and_by_peft(folder: P
             if ".lora_" in name:
                 parameter.normal_(std=0.1)
     write_adapter(adapter_of(dict(written.state_dict())), settings, tmp_path)
-    read_adapter(tmp_path, read)
+    read_adapter(tmp_path, read, settings)
     packed = pack(collate_sequences([BRANCHING]), torch.tensor([0]), torch.device("cpu"))
     with torch.no_grad():
         expected = Policy(written)(packed)[0]
@@ -71,8 +71,11 @@ def test_an_adapter_in_a_file_is_read_back_as_it_was_by_us_and_by_peft(folder: P
 
 def test_an_adapter_of_another_rank_is_refused(folder: Path, tmp_path: Path) -> None:
     models = [load_language_model(folder, torch.float32) for _ in range(2)]
-    for model, rank in zip(models, (4, 8), strict=True):
-        add_adapters(model, TrainerSettings(model=folder, lora_rank=rank))
-    write_adapter(adapter_of(dict(models[0].state_dict())), TrainerSettings(model=folder, lora_rank=4), tmp_path)
+    found = [TrainerSettings(model=folder, lora_rank=rank) for rank in (4, 8)]
+    for model, settings in zip(models, found, strict=True):
+        add_adapters(model, settings)
+    write_adapter(adapter_of(dict(models[0].state_dict())), found[0], tmp_path)
     with pytest.raises(TrainerError, match="another rank"):
-        read_adapter(tmp_path, models[1])
+        read_adapter(tmp_path, models[1], found[1])
+    with pytest.raises(TrainerError, match="lora_alpha"):
+        read_adapter(tmp_path, models[0], found[0].model_copy(update={"lora_alpha": 1}))
