@@ -57,13 +57,15 @@ def of_delivery(result: Any) -> Iterator[tuple[str, str]]:
 
 
 def of_trainer(result: Any) -> Iterator[tuple[str, str]]:
-    """An update beside the same one in plain Hugging Face and torch, in CPU seconds."""
+    """An update beside the same one in plain Hugging Face and torch, and in TRL, in CPU seconds."""
     for case in result["update"]:
-        by_sequence, by_call = (case[plain] / case["ours"] for plain in ("plain_sequences", "plain_steps"))
-        yield (
-            f"an update of {case['shape']}: times as fast as plain, a row per sequence, and per call",
-            f"{by_sequence:.2f}, {by_call:.2f}",
-        )
+        for other, name in (("plain", "plain torch"), ("trl", "TRL")):
+            seconds = [case[f"{other}_{row}"] for row in ("sequences", "steps")]
+            if None not in seconds:
+                yield (
+                    f"an update of {case['shape']}: times as fast as {name}, a row per sequence, and per call",
+                    ", ".join(f"{each / case['ours']:.2f}" for each in seconds),
+                )
 
 
 def of_serving(result: Any) -> Iterator[tuple[str, str]]:
