@@ -2,7 +2,7 @@
 
     python -m benchmarks.memory [--steps 1000000] [--turns 4]
 
-Real Kafka, a real worker. Whatever has been, a worker holds, and recovers, only what is open and what is remembered.
+Real Kafka, a real worker. It should hold, and recover, only what is open and what is remembered, whatever has been.
 """
 
 import argparse

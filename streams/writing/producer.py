@@ -118,7 +118,8 @@ class Producer:
             else:
                 future.set_exception(error)
 
-        self._enter(topic, key, value, headers, self._delivered(topic, settle), partition)
+        on_delivery = self._delivered(topic, settle)
+        self._enter(topic, lambda: self._queue(topic, key, value, headers, on_delivery, partition))
         return future
 
     def batch(self) -> Batch:
@@ -128,7 +129,8 @@ class Producer:
         def queue(topic: str, key: bytes | None, value: bytes | None, partition: int | None, settle: Settle) -> None:
             if topic not in told:
                 told[topic] = self._delivered(topic, settle)
-            self._enter(topic, key, value, None, told[topic], _BY_KEY if partition is None else partition)
+            at = _BY_KEY if partition is None else partition
+            self._enter(topic, lambda: self._queue(topic, key, value, None, told[topic], at))
 
         return Batch(queue, self._settings)
 
@@ -143,18 +145,10 @@ class Producer:
 
         return delivered
 
-    def _enter(
-        self,
-        topic: str,
-        key: bytes | None,
-        value: bytes | None,
-        headers: Headers | None,
-        on_delivery: OnDelivery,
-        partition: int,
-    ) -> None:
-        """Queue one record, and wait for room. Raises ``KafkaSendError`` when there is none for long."""
+    def _enter(self, topic: str, queued: Callable[[], bool]) -> None:
+        """Have one record ``queued``, and wait for room. Raises ``KafkaSendError`` when there is none for long."""
         deadline: float | None = None
-        while not self._queue(topic, key, value, headers, on_delivery, partition):
+        while not queued():
             deadline = deadline or time.monotonic() + self._queue_seconds
             self._check_queue(topic, deadline)
             time.sleep(_POLL_SECONDS)
