@@ -40,7 +40,7 @@ def gather(recipe: Recipe, kafka: KafkaSettings, into: Spill, watch: Watch) -> G
     for each in sorted(recipe.ranges):
         by_topic.setdefault((each.topic, each.prefix), []).append(each)
     for (topic, prefix), ranges in by_topic.items():
-        reader = RangeReader(kafka.model_copy(update={"topic_prefix": prefix}), READ[topic])
+        reader = RangeReader(kafka.model_copy(update={"topic_prefix": prefix}), READ[topic].name)
         try:
             for records in reader.read({each.partition: (each.start, each.end) for each in ranges}):
                 for placed in records:

@@ -39,7 +39,7 @@ def planned(recipe: Recipe, kafka: KafkaSettings, judged: str | None, offsets: I
         if own:
             ranges += own
             continue
-        reader = RangeReader(kafka.model_copy(update={"topic_prefix": prefix}), topic)
+        reader = RangeReader(kafka.model_copy(update={"topic_prefix": prefix}), topic.name)
         try:
             ranges += [
                 TopicRange(topic=topic.name, prefix=prefix, partition=partition, start=start, end=end)

@@ -1,6 +1,6 @@
-"""Faust's application and tables, as the worker needs them. The one file that imports Faust.
+"""Faust's application, as the worker needs it. The one file that imports Faust.
 
-Invariant: Faust reads topics, assigns partitions and recovers tables; it writes nothing, and runs no streams. Records
+Invariant: Faust reads topics and assigns partitions; it writes nothing, keeps no tables and runs no streams. Records
 go from its fetcher into the worker's own queue: two tasks and an event for each would cost more than the record does.
 """
 
@@ -17,13 +17,13 @@ from clawstream.streams.settings import KafkaSettings
 
 _RAW = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
 _YIELD_AFTER = 100
-__all__ = ["CHANGELOG", "TP", "Inbox", "PartitionedTable", "make_app", "run_app", "take_from"]
+__all__ = ["TP", "Inbox", "make_app", "run_app", "take_from"]
 
 Inbox = asyncio.Queue[Any]  # of Kafka messages as Faust has them
 
 
 class _Consumer(aiokafka.Consumer):
-    """Hands records of topics with an inbox straight to it; all others (changelogs) go Faust's way."""
+    """Hands each record straight to the inbox of its topic."""
 
     async def _drain_messages(self, fetcher: Any) -> None:
         try:
@@ -43,10 +43,8 @@ class _Consumer(aiokafka.Consumer):
             last = self._read_offset[tp]
             if last is not None and message.offset < last:
                 continue
-            inbox = inboxes.get(tp.topic)
-            if inbox is None:
-                await self.wait_first(self.callback(message), self.suspend_flow.wait())
-            elif inbox.full() or not self.app.flow_control.is_active():
+            inbox = inboxes[tp.topic]
+            if inbox.full() or not self.app.flow_control.is_active():
                 await self.wait_first(self._hand(inbox, message), self.suspend_flow.wait())
             else:
                 inbox.put_nowait(message)
@@ -68,38 +66,8 @@ class _Transport(aiokafka.Transport):
     Consumer = _Consumer
 
 
-# Else recovery would read up to a segment (a gigabyte) of changes that no longer matter, and a day of deletions.
-CHANGELOG = {
-    "segment.ms": "300000",
-    "min.cleanable.dirty.ratio": "0.2",
-    "max.compaction.lag.ms": "600000",
-    "delete.retention.ms": "600000",
-}
-
-
-class PartitionedTable(faust.Table):
-    """A table whose changes wait until they are sent together, into the partition of each key's owner.
-
-    Faust would send each change by itself, and refuses those that a timer makes.
-    """
-
-    changed: dict[bytes, bytes | None]
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.changed = {}
-
-    def on_key_set(self, key: bytes, value: bytes) -> None:
-        """Remember the newest value."""
-        self.changed[key] = value
-
-    def on_key_del(self, key: bytes) -> None:
-        """Remember that the key is gone."""
-        self.changed[key] = None
-
-
-def make_app(name: str, kafka: KafkaSettings, partitions: int, folder: Path) -> Any:
-    """An application on topics of ``partitions`` partitions. Faust wants a ``folder``, and keeps nothing there."""
+def make_app(name: str, kafka: KafkaSettings, folder: Path) -> Any:
+    """An application without topics yet. Faust wants a ``folder``, and keeps nothing there."""
     brokers = [f"kafka://{server.strip()}" for server in kafka.bootstrap_servers.split(",")]
     app = faust.App(
         kafka.name(name),
@@ -108,8 +76,6 @@ def make_app(name: str, kafka: KafkaSettings, partitions: int, folder: Path) -> 
         datadir=str(folder),
         store="memory://",
         web_enabled=False,
-        topic_partitions=partitions,
-        topic_replication_factor=kafka.replication_factor,
         topic_disable_leader=True,
         broker_session_timeout=10.0,
         broker_heartbeat_interval=2.0,
@@ -142,7 +108,7 @@ def take_from(app: Any, topic: str, inbox: Inbox) -> None:
 
 def run_app(app: Any) -> None:
     """Run ``app`` until SIGTERM."""
-    for noisy in ("faust", "mode", "aiokafka", "kafka", __name__):  # ours, for tables log under their module
+    for noisy in ("faust", "mode", "aiokafka", "kafka", __name__):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     worker = faust.Worker(app, loglevel="ERROR", quiet=True, override_logging=False, redirect_stdouts=False)
     worker.execute_from_commandline()

@@ -9,7 +9,6 @@ Whoever asks is told what stands in the way. Killed half-way, it is done again f
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import confluent_kafka as kafka
 import msgspec
@@ -20,9 +19,9 @@ from clawstream.streams.cluster.clients import admin_client
 from clawstream.streams.cluster.growth import changelogs, partition_counts
 from clawstream.streams.errors import KafkaUnreachableError, StreamError
 from clawstream.streams.lag.groups import LagReader
-from clawstream.streams.reading.ranges import RangeReader
+from clawstream.streams.reading.compacted import newest
 from clawstream.streams.settings import KafkaSettings
-from clawstream.topics import CATALOGUE, STEPS
+from clawstream.topics import CATALOGUE
 
 _TIMEOUT_SECONDS = 30.0
 _LOOK_AGAIN_SECONDS = 0.05
@@ -84,7 +83,7 @@ def _in_the_way(settings: KafkaSettings, logs: list[str], memory_seconds: float)
             yield f"{waiting} records of {settings.name(topic.name)} wait for the processors"
     for name in logs:
         if name.endswith(_STATES):
-            values = iter(_newest(settings, name).values())
+            values = iter(newest(settings, name.removeprefix(settings.topic_prefix)).values())
             if why := open_or_remembered(values, time.time_ns() // 1_000_000, memory_seconds):
                 yield f"in {name}, {why}"
 
@@ -98,21 +97,6 @@ def _members(settings: KafkaSettings) -> dict[str, int]:
         return {name: len(future.result().members) for name, future in described.items()}
     except kafka.KafkaException as error:
         raise KafkaUnreachableError(f"consumer groups are not known: {error.args[0]}") from error
-
-
-def _newest(settings: KafkaSettings, changelog: str) -> dict[bytes, bytes]:
-    """What a table holds."""
-    reader = RangeReader(settings, replace(STEPS, name=changelog.removeprefix(settings.topic_prefix)))
-    found = dict[bytes, bytes]()
-    try:
-        for records in reader.read(reader.present()):
-            for placed in records:
-                if placed.key is not None:
-                    found.pop(placed.key, None)
-                    found |= {} if placed.value is None else {placed.key: placed.value}
-    finally:
-        reader.close()
-    return found
 
 
 def _delete(settings: KafkaSettings, names: list[str]) -> None:

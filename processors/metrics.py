@@ -9,4 +9,5 @@ SCORED = Counter("clawstream_processors_scored", "Subjects by what became of the
 SCORE_SECONDS = Histogram("clawstream_processors_score_seconds", "From a job's start to its reward", ["scorer"])
 SCORING = Gauge("clawstream_processors_scoring", "Jobs that wait or run", ["scorer", "state"])
 OPEN = Gauge("clawstream_processors_open", "Open trajectories and groups of this worker", ["what"])
+RESTORE_SECONDS = Gauge("clawstream_processors_restore_seconds", "What reading tables back took at the last assignment")
 REMEMBERED = Gauge("clawstream_processors_remembered", "Closed ones that are still remembered", ["what"])

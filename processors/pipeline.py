@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from clawstream.processors.assembly import TrajectoryState
+from clawstream.processors.changelogs import LoggedTable
 from clawstream.processors.grouping import GroupState
 from clawstream.processors.metrics import OPEN, REMEMBERED
 from clawstream.processors.output import Output
@@ -42,11 +43,11 @@ class Pipeline:
         kafka: KafkaSettings,
         producer: Producer,
         positions: Positions,
-        make_table: Callable[[str], Any],
+        make_table: Callable[[str], LoggedTable],
         scorers: Sequence[Scorer] = (),
     ) -> None:
         """``make_table``: a table by its name, partitioned as the sources are."""
-        self._settings, self._positions = settings, positions
+        self._settings, self._kafka, self._positions = settings, kafka, positions
         self._sender, self._dead = Sender(producer), DeadLetters(kafka, producer, GROUP)
         self._tables = [make_table(name) for name in ("trajectories", "steps", "groups", "members")]
         trajectories, steps, groups, members = self._tables
@@ -181,7 +182,7 @@ class Pipeline:
         changes: list[tuple[str, Change]] = []
         for table in self._tables:
             changed, table.changed = table.changed, {}
-            name = table.changelog_topic.get_topic_name()
+            name = self._kafka.name(table.changelog)
             changes += [
                 (name, (self._positions.partition_of(owner_of(key)), key, value)) for key, value in changed.items()
             ]

@@ -37,6 +37,11 @@ class Positions:
         """``message`` has been taken, and all that follows from it is acknowledged."""
         self._fences[topic.name].took(message.partition, message.offset)
 
+    @property
+    def assigned(self) -> frozenset[int]:
+        """This worker's partitions."""
+        return frozenset(partition for _, partition in self._owned)
+
     def owns(self, owner: bytes, topics: Iterable[Topic[Any]]) -> bool:
         """Are ``owner``'s events in ``topics`` this worker's to take?"""
         return self._has(self.partition_of(owner), topics)

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clawstream.processors.app import CHANGELOG, TP, Inbox, PartitionedTable, make_app, take_from
+from clawstream.processors.app import TP, Inbox, make_app, take_from
+from clawstream.processors.changelogs import Changelogs
 from clawstream.processors.pipeline import GROUP, SOURCES, Pipeline, now_ms
 from clawstream.processors.positions import Positions
 from clawstream.processors.rewards.scorer import Scorer
@@ -26,7 +27,7 @@ _BATCH_SECONDS = 0.01
 
 
 class Worker:
-    """One Faust app with its tables, its timer, and its part of the partitions."""
+    """One Faust app, its tables, its timer, and its part of the partitions."""
 
     def __init__(
         self,
@@ -39,8 +40,9 @@ class Worker:
         self._settings, self._kafka = settings, kafka
         require_as_made(kafka)
         self._positions = Positions(kafka, GROUP, SOURCES)
-        self.app = make_app(GROUP, kafka, self._positions.partitions, folder)
-        self._pipeline = Pipeline(settings, kafka, producer, self._positions, self._table, scorers)
+        self._changelogs = Changelogs(kafka, GROUP, self._positions.partitions)
+        self._pipeline = Pipeline(settings, kafka, producer, self._positions, self._changelogs.table, scorers)
+        self.app = make_app(GROUP, kafka, folder)
         self._waiting: Inbox = asyncio.Queue(2 * settings.batch_records)
         self._one_at_a_time = asyncio.Lock()
         for topic in SOURCES:
@@ -51,22 +53,6 @@ class Worker:
         self.app.on_partitions_revoked.connect(self._revoked)
         self.app.on_partitions_assigned.connect(self._assigned)
         self.app.on_rebalance_complete.connect(self._ready)
-
-    def _table(self, name: str) -> Any:
-        table = PartitionedTable(
-            self.app,
-            name=name,
-            partitions=self._positions.partitions,
-            key_type=bytes,
-            value_type=bytes,
-            extra_topic_configs=CHANGELOG
-            | {
-                "max.message.bytes": str(2 * self._kafka.max_record_bytes),
-                "min.insync.replicas": str(self._kafka.min_insync_replicas),
-                "segment.bytes": str(8 * self._kafka.max_record_bytes),
-            },
-        )
-        return self.app.tables.add(table)
 
     async def _work(self) -> None:
         """Handle what was read, in batches, for as long as the app lives."""
@@ -111,7 +97,7 @@ class Worker:
     @or_exit
     async def _tick(self) -> None:
         """Close what is due."""
-        if self.app.rebalancing or self.app.tables.recovery.in_recovery:
+        if self.app.rebalancing:
             return
         async with self._one_at_a_time:  # a batch keeps its changes at its end
             await self._pipeline.recover()
@@ -126,6 +112,7 @@ class Worker:
         while not self._waiting.empty():
             self._waiting.get_nowait()
         self._pipeline.scoring.forget()
+        self._changelogs.let_go()
         async with self._one_at_a_time:
             self._positions.let_go()
             self._pipeline.let_go()
@@ -135,5 +122,8 @@ class Worker:
         self._pipeline.let_go()
         self._positions.assign(assigned)
 
+    @or_exit
     async def _ready(self, *_: Any, **__: Any) -> None:
-        await self._positions.start(self.app.consumer)
+        """Faust reads nothing before this returns."""
+        if await self._changelogs.restore(self._positions.assigned):
+            await self._positions.start(self.app.consumer)

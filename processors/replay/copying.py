@@ -44,7 +44,7 @@ def run(kafka: KafkaSettings, copy: Copy) -> int:
         plan = {"copy": copy.topic.name, "asked": copy.selection.described(), "as_version": copy.as_version}
         side = Side(kafka, copy.into, (copy.topic,), plan)
         stack.callback(side.close)
-        reader = RangeReader(kafka, copy.topic)
+        reader = RangeReader(kafka, copy.topic.name)
         stack.callback(reader.close)
         ranges = (side.begun or side.begin({copy.topic.name: _asked(reader, copy)}))[copy.topic.name]
         left = {p: (start + side.done_of(p, copy.topic), end) for p, (start, end) in ranges.items()}

@@ -33,7 +33,7 @@ def present(kafka: KafkaSettings, topics: tuple[Topic[Any], ...] = READ) -> dict
     """What the log holds now of each topic."""
     found = {}
     for topic in topics:
-        reader = RangeReader(kafka, topic)
+        reader = RangeReader(kafka, topic.name)
         try:
             found[topic.name] = reader.present()
         finally:
@@ -78,7 +78,7 @@ class History:
         total: int,
         watch: Watch,
     ) -> None:
-        reader, done = RangeReader(kafka, topic), into.item_count
+        reader, done = RangeReader(kafka, topic.name), into.item_count
         try:
             for records in reader.read(ranges):
                 for record in records:

@@ -4,7 +4,7 @@ Invariant: nothing that exists is ever changed or deleted here; differences are 
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,13 +82,18 @@ def wait_for_kafka(
 
 
 def create_missing(settings: KafkaSettings) -> list[str]:
-    """Create the topics that are missing; their names."""
+    """Create the topics of the catalogue that are missing; their names."""
+    return create(settings, wanted_topics(settings))
+
+
+def create(settings: KafkaSettings, wanted: Iterable[WantedTopic]) -> list[str]:
+    """Create those that are missing; their names."""
     client = admin_client(settings.client())
     present = client.list_topics(timeout=_TIMEOUT_SECONDS).topics
     new = [
-        NewTopic(wanted.name, wanted.partitions, settings.replication_factor, config=wanted.config)
-        for wanted in wanted_topics(settings)
-        if wanted.name not in present
+        NewTopic(topic.name, topic.partitions, settings.replication_factor, config=topic.config)
+        for topic in wanted
+        if topic.name not in present
     ]
     if not new:
         return []

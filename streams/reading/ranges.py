@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import confluent_kafka as kafka
 
@@ -17,7 +16,6 @@ from clawstream.streams.cluster.patience import patiently
 from clawstream.streams.errors import KafkaUnreachableError, StreamError
 from clawstream.streams.reading.consumer import FOLLOWING, arrived, partitions_of, watermarks
 from clawstream.streams.settings import KafkaSettings
-from clawstream.topics import Topic
 
 Ranges = Mapping[int, tuple[int, int]]  # by partition: first offset, and one past the last
 
@@ -63,10 +61,11 @@ class Placed:
 
 
 class RangeReader:
-    """Reads ranges of ``topic``; close it at the end."""
+    """Reads ranges of a topic; close it at the end."""
 
-    def __init__(self, settings: KafkaSettings, topic: Topic[Any]) -> None:
-        self._name = settings.name(topic.name)
+    def __init__(self, settings: KafkaSettings, topic: str) -> None:
+        """``topic``: its bare name."""
+        self._name = settings.name(topic)
         self._client = kafka.Consumer(settings.client(**_FETCHING) | FOLLOWING)
         self.partitions = partitions_of(self._client, self._name)
 

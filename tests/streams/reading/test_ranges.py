@@ -23,7 +23,7 @@ def send(kafka: KafkaSettings, *texts: str) -> None:
 @pytest.mark.kafka
 def test_ranges_are_read_exactly(kafka: KafkaSettings) -> None:
     send(kafka, *map(str, range(60)))
-    reader = RangeReader(kafka, STEPS)
+    reader = RangeReader(kafka, STEPS.name)
     assert reader.present() == {OWN: (0, 60)}
 
     def texts(start: int, end: int) -> list[str]:
@@ -42,7 +42,7 @@ def test_ranges_are_read_exactly(kafka: KafkaSettings) -> None:
 @pytest.mark.kafka
 def test_times_are_those_of_kafka(kafka: KafkaSettings) -> None:
     send(kafka, "a", "b")
-    reader, now = RangeReader(kafka, STEPS), datetime.now(UTC)
+    reader, now = RangeReader(kafka, STEPS.name), datetime.now(UTC)
     hour = timedelta(hours=1)
     assert reader.present(since=now - hour) == reader.present(until=now + hour) == {OWN: (0, 2)}
     assert reader.present(since=now + hour) == reader.present(until=now - hour) == {}
