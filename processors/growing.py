@@ -89,14 +89,19 @@ def _in_the_way(settings: KafkaSettings, logs: list[str], memory_seconds: float)
 
 
 def _members(settings: KafkaSettings) -> dict[str, int]:
-    client = admin_client(settings.client())
+    """By group: members that read topics of this pipeline, or are just joining and have none yet."""
+    client, ours = admin_client(settings.client()), {settings.name(topic.name) for topic in CATALOGUE}
     try:
         listed = client.list_consumer_groups(request_timeout=_TIMEOUT_SECONDS).result().valid
         names = [each.group_id for each in listed if each.group_id.startswith(settings.topic_prefix)]
         described = client.describe_consumer_groups(names, request_timeout=_TIMEOUT_SECONDS) if names else {}
-        return {name: len(future.result().members) for name, future in described.items()}
+        assigned = {
+            name: [{place.topic for place in member.assignment.topic_partitions} for member in future.result().members]
+            for name, future in described.items()
+        }
     except kafka.KafkaException as error:
         raise KafkaUnreachableError(f"consumer groups are not known: {error.args[0]}") from error
+    return {name: sum(not topics or bool(topics & ours) for topics in each) for name, each in assigned.items()}
 
 
 def _delete(settings: KafkaSettings, names: list[str]) -> None:

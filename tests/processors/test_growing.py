@@ -67,6 +67,7 @@ def test_partitions_are_added_at_rest_and_never_before(kafka: KafkaSettings) -> 
             grow(wanted, 1e12)
     assert partition_counts(kafka)[kafka.name("steps")] == 4
 
+    neighbour = member_of_another_pipeline(kafka)
     assert len(grow(wanted, 1.0)) == sum(topic.scaled for topic in CATALOGUE)
     found = partition_counts(kafka)
     assert changelog not in found
@@ -75,7 +76,19 @@ def test_partitions_are_added_at_rest_and_never_before(kafka: KafkaSettings) -> 
     assert grow(wanted, 3600) == []
     with pytest.raises(StreamError, match="has 6 partitions, more than the 4 asked for"):
         grow(kafka, 3600)
+    neighbour.close()
     producer.close()
+
+
+def member_of_another_pipeline(kafka: KafkaSettings) -> Consumer:
+    """It reads a topic of its own, and its group's name begins as ours do: with no prefix, all do."""
+    topic = kafka.name("another-steps")
+    admin_client(kafka.client()).create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
+    member = Consumer(kafka.client() | {"group.id": kafka.name("another-processors")})
+    member.subscribe([topic])
+    while not member.assignment():
+        member.poll(0.1)
+    return member
 
 
 def moved(key: str) -> bool:
