@@ -20,7 +20,7 @@ from confluent_kafka import ConsumerGroupState, KafkaException
 
 from benchmarks.report import publish
 from benchmarks.synthetic_records import completed, conversation
-from clawstream.processors.pipeline import GROUP
+from clawstream.processors.worker.pipeline import GROUP
 from clawstream.schemas import encode
 from clawstream.streams.broker import LocalBroker
 from clawstream.streams.cluster.admin import create_missing

@@ -13,8 +13,8 @@ from clawstream.streams.writing.producer import Producer
 
 def run(settings: ProcessorsSettings, kafka: KafkaSettings) -> int:
     """Work until told to stop. Raises ``SettingsError`` for a reward processor that cannot be used."""
-    from clawstream.processors.app import run_app
-    from clawstream.processors.worker import Worker
+    from clawstream.processors.worker.app import run_app
+    from clawstream.processors.worker.worker import Worker
 
     scorers = configured(settings)
     wait_for_kafka(kafka)

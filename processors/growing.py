@@ -14,7 +14,7 @@ import confluent_kafka as kafka
 import msgspec
 from confluent_kafka.admin import NewPartitions  # type: ignore[attr-defined]
 
-from clawstream.processors.pipeline import GROUP, SOURCES
+from clawstream.processors.worker.pipeline import GROUP, SOURCES
 from clawstream.streams.cluster.clients import admin_client
 from clawstream.streams.cluster.growth import changelogs, partition_counts
 from clawstream.streams.errors import KafkaUnreachableError, StreamError

@@ -9,15 +9,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from clawstream.processors.assembly import Event, TrajectoryState
-from clawstream.processors.grouping import GroupState
-from clawstream.processors.jobs import Job
-from clawstream.processors.output import Output
+from clawstream.processors.readiness.assembly import Event, TrajectoryState
+from clawstream.processors.readiness.grouping import GroupState
+from clawstream.processors.readiness.jobs import Job
+from clawstream.processors.readiness.output import Output
 from clawstream.processors.rewards.scorer import Scorer
-from clawstream.processors.scoring import scored
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.processors.stages import Groups, Trajectories
-from clawstream.processors.tables import Kept
+from clawstream.processors.tables.kept import Kept
+from clawstream.processors.worker.scoring import scored
 from clawstream.schemas import NextState, Rejection, Reward, Sample, Step, Trajectory, encode
 from clawstream.topics import NEXT_STATES, REJECTED, REWARDS, SAMPLES, TRAJECTORIES
 

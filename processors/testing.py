@@ -19,8 +19,8 @@ from typing import Any
 
 import msgspec
 
-from clawstream.processors.assembly import Event
 from clawstream.processors.offline import Outcome, process
+from clawstream.processors.readiness.assembly import Event
 from clawstream.processors.rewards.decorated import RewardError, scorer_of
 from clawstream.processors.rewards.loading import distinct, scorers_in
 from clawstream.processors.rewards.scorer import Scorer

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from clawstream.processors.assembly import Event
+from clawstream.processors.readiness.assembly import Event
 from clawstream.processors.replay.selection import Placed, Selection
 from clawstream.schemas import CodecError, Feedback, Step, decode, encode
 from clawstream.streams.files.spill import Spill

@@ -21,9 +21,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from clawstream.processors.assembly import Event
 from clawstream.processors.configured import configured
 from clawstream.processors.offline import Outcome, process
+from clawstream.processors.readiness.assembly import Event
 from clawstream.processors.replay.history import READ, History, present
 from clawstream.processors.replay.pacing import Pace
 from clawstream.processors.replay.plan import plan_of

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from clawstream.processors.assembly import Event
+from clawstream.processors.readiness.assembly import Event
 from clawstream.schemas import Record, Step
 from clawstream.streams.reading.query import Condition
 from clawstream.streams.reading.ranges import Ranges

@@ -2,12 +2,12 @@
 
 from functools import partial
 
-from clawstream.processors import grouping
-from clawstream.processors.grouping import GroupState, member_name
 from clawstream.processors.metrics import TOO_LATE
-from clawstream.processors.output import Output
+from clawstream.processors.readiness import grouping
+from clawstream.processors.readiness.grouping import GroupState, member_name
+from clawstream.processors.readiness.output import Output
 from clawstream.processors.stages.stage import Due, Stage
-from clawstream.processors.tables import key_of
+from clawstream.processors.tables.kept import key_of
 from clawstream.schemas import Trajectory, encode
 
 

@@ -15,9 +15,9 @@ from typing import Generic
 
 from msgspec.structs import replace
 
-from clawstream.processors.output import Output
+from clawstream.processors.readiness.output import Output
 from clawstream.processors.settings import ProcessorsSettings
-from clawstream.processors.tables import Kept, R, S, owner_of
+from clawstream.processors.tables.kept import Kept, R, S, owner_of
 
 Settled = Callable[[bytes], int | None]  # owner -> time (ms) up to which its events were taken; None: not this worker's
 

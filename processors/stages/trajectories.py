@@ -5,16 +5,16 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from clawstream.processors import amending, assembly, closing, ending, jobs, live
-from clawstream.processors.assembly import TrajectoryState, next_state_name, score_name
-from clawstream.processors.jobs import Job
 from clawstream.processors.joins.next_states import reply
-from clawstream.processors.output import Output
+from clawstream.processors.readiness import amending, assembly, closing, ending, jobs, live
+from clawstream.processors.readiness.assembly import TrajectoryState, next_state_name, score_name
+from clawstream.processors.readiness.jobs import Job
+from clawstream.processors.readiness.output import Output
 from clawstream.processors.rewards.scorer import Scorer
 from clawstream.processors.rewards.subjects import Episode, Reaction, Subject, turns_of
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.processors.stages.stage import Due, Settled, Stage
-from clawstream.processors.tables import Kept, key_of, owner_of
+from clawstream.processors.tables.kept import Kept, key_of, owner_of
 from clawstream.schemas import Feedback, NextState, Reward, Step, decode, encode
 from clawstream.schemas.reading.fields import json_object
 from clawstream.topics import REWARDS

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from clawstream.processors.assembly import Event
+from clawstream.processors.readiness.assembly import Event
 from clawstream.processors.testing import conversation, run
 from clawstream.schemas import Step
 from clawstream.streams.settings import KafkaSettings

@@ -4,12 +4,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from clawstream.processors.assembly import TrajectoryState
-from clawstream.processors.grouping import GroupState
-from clawstream.processors.output import Output
+from clawstream.processors.readiness.assembly import TrajectoryState
+from clawstream.processors.readiness.grouping import GroupState
+from clawstream.processors.readiness.output import Output
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.processors.stages import Due, Groups, Trajectories
-from clawstream.processors.tables import Kept
+from clawstream.processors.tables.kept import Kept
 from clawstream.schemas import Feedback, Rejection, Sample, Step, Trajectory, encode
 from clawstream.topics import TRAJECTORIES
 

@@ -9,7 +9,7 @@ from confluent_kafka import Consumer
 from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
 from clawstream.processors.growing import NotAtRestError, grow, open_or_remembered
-from clawstream.processors.tables import State
+from clawstream.processors.tables.kept import State
 from clawstream.streams.cluster.clients import admin_client
 from clawstream.streams.cluster.growth import partition_counts, require_as_made
 from clawstream.streams.errors import StreamError

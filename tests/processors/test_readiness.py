@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from clawstream.processors.filters import all_equal, refused
+from clawstream.processors.readiness.filters import all_equal, refused
 from clawstream.processors.rewards import Episode, reward
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.processors.testing import conversation, feedback, run

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from clawstream.processors.tables import key_of
+from clawstream.processors.tables.kept import key_of
 from clawstream.schemas import NextState, Sample, Step, Trajectory
 from clawstream.topics import TRAJECTORIES
 from tests.builders import a_feedback, a_step

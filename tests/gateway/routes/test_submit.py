@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from clawstream.processors.assembly import TrajectoryState, on_feedback, on_step
+from clawstream.processors.readiness.assembly import TrajectoryState, on_feedback, on_step
 from clawstream.schemas.reading.sequences import resolve
 from clawstream.streams.settings import KafkaSettings
 from tests.gateway.calls.test_submitted import a_payload

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from clawstream.processors.assembly import Event
+from clawstream.processors.readiness.assembly import Event
 from clawstream.processors.replay.running import Replay, run
 from clawstream.processors.replay.selection import Selection
 from clawstream.processors.replay.side import ReplayError, Side

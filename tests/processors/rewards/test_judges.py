@@ -2,13 +2,13 @@ from typing import Any
 
 import pytest
 
-from clawstream.processors.jobs import Job
+from clawstream.processors.readiness.jobs import Job
 from clawstream.processors.rewards import retrying
 from clawstream.processors.rewards.building import build
 from clawstream.processors.rewards.settings import HintsSettings, JudgeSettings, NextStateJudgeSettings
 from clawstream.processors.rewards.subjects import Reaction, Turn, turns_of
-from clawstream.processors.scoring import Scored, scored
 from clawstream.processors.testing import conversation
+from clawstream.processors.worker.scoring import Scored, scored
 from clawstream.schemas import NextState, Step
 from tests.builders import NOON
 from tests.processors.rewards.service import chat, serving

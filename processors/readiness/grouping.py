@@ -11,11 +11,11 @@ from statistics import fmean, stdev
 
 import msgspec
 
-from clawstream.processors import filters
 from clawstream.processors.joins.combining import combined, values
-from clawstream.processors.output import Output, rejections
+from clawstream.processors.readiness import filters
+from clawstream.processors.readiness.output import Output, rejections
 from clawstream.processors.settings import ProcessorsSettings
-from clawstream.processors.tables import State
+from clawstream.processors.tables.kept import State
 from clawstream.schemas import GroupStatistics, Sample, Trajectory, derived_id
 from clawstream.schemas.reading.sequences import without
 from clawstream.topics import SAMPLES

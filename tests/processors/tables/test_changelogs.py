@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from confluent_kafka.admin import ConfigResource
 
-from clawstream.processors.changelogs import Changelogs, LoggedTable
+from clawstream.processors.tables.changelogs import Changelogs, LoggedTable
 from clawstream.streams.cluster.admin import create_missing
 from clawstream.streams.cluster.clients import admin_client
 from clawstream.streams.cluster.growth import require_as_made

@@ -11,10 +11,10 @@ from collections.abc import Sequence as Sized
 
 from msgspec.structs import replace
 
-from clawstream.processors import filters, jobs
-from clawstream.processors.assembly import Decided, TrajectoryState
 from clawstream.processors.joins.combining import combined, values
-from clawstream.processors.output import Output, rejection
+from clawstream.processors.readiness import filters, jobs
+from clawstream.processors.readiness.assembly import Decided, TrajectoryState
+from clawstream.processors.readiness.output import Output, rejection
 from clawstream.processors.rewards.scorer import Scorer
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.schemas import GroupStatistics, Reward, Sample, Step, derived_id

@@ -6,9 +6,9 @@ its mind. An amendment names the trajectory by its steps, so it reaches the memb
 
 from msgspec.structs import replace
 
-from clawstream.processors.assembly import TrajectoryState
 from clawstream.processors.joins.stated import reward_in
-from clawstream.processors.output import Output
+from clawstream.processors.readiness.assembly import TrajectoryState
+from clawstream.processors.readiness.output import Output
 from clawstream.schemas import Feedback, Reward, Trajectory
 from clawstream.schemas.reading.curation import excluded, read_curation
 from clawstream.topics import REWARDS, TRAJECTORIES

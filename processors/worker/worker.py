@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clawstream.processors.app import TP, Inbox, make_app, take_from
-from clawstream.processors.changelogs import Changelogs
-from clawstream.processors.pipeline import GROUP, SOURCES, Pipeline, now_ms
-from clawstream.processors.positions import Positions
 from clawstream.processors.rewards.scorer import Scorer
-from clawstream.processors.scoring import Scored
 from clawstream.processors.settings import ProcessorsSettings
+from clawstream.processors.tables.changelogs import Changelogs
+from clawstream.processors.worker.app import TP, Inbox, make_app, take_from
+from clawstream.processors.worker.pipeline import GROUP, SOURCES, Pipeline, now_ms
+from clawstream.processors.worker.positions import Positions
+from clawstream.processors.worker.scoring import Scored
 from clawstream.streams.cluster.growth import require_as_made
 from clawstream.streams.process.shutdown import or_exit
 from clawstream.streams.settings import KafkaSettings

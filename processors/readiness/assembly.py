@@ -17,8 +17,8 @@ import msgspec
 
 from clawstream.processors.joins.next_states import observation, reply
 from clawstream.processors.joins.stated import reward_in
-from clawstream.processors.output import Output, rejection
-from clawstream.processors.tables import State
+from clawstream.processors.readiness.output import Output, rejection
+from clawstream.processors.tables.kept import State
 from clawstream.schemas import Feedback, Reward, Step, Vote
 from clawstream.schemas.reading.curation import Curation, read_curation
 from clawstream.topics import NEXT_STATES, REWARDS

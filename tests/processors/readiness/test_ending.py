@@ -1,7 +1,7 @@
 """When an open trajectory is looked at again."""
 
-from clawstream.processors.assembly import on_feedback
-from clawstream.processors.ending import look_again_ms
+from clawstream.processors.readiness.assembly import on_feedback
+from clawstream.processors.readiness.ending import look_again_ms
 from clawstream.processors.settings import ProcessorsSettings
 from tests.builders import a_feedback
 

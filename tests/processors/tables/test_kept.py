@@ -2,8 +2,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from clawstream.processors.assembly import TrajectoryState, opened
-from clawstream.processors.tables import Kept, key_of, owner_of
+from clawstream.processors.readiness.assembly import TrajectoryState, opened
+from clawstream.processors.tables.kept import Kept, key_of, owner_of
 from clawstream.schemas import Step, encode
 from tests.builders import a_step
 

@@ -7,7 +7,7 @@ got another step after it was scored is scored again.
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from clawstream.processors.assembly import TrajectoryState
+from clawstream.processors.readiness.assembly import TrajectoryState
 from clawstream.processors.rewards.scorer import Scorer
 from clawstream.schemas import derived_id
 

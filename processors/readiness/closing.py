@@ -5,11 +5,11 @@ Invariant: each of its steps is either in the trajectory put out, or rejected wi
 
 from msgspec.structs import replace
 
-from clawstream.processors.amending import amended
-from clawstream.processors.assembly import TrajectoryState
-from clawstream.processors.ending import lacks
-from clawstream.processors.live import left_over
-from clawstream.processors.output import Output, rejection
+from clawstream.processors.readiness.amending import amended
+from clawstream.processors.readiness.assembly import TrajectoryState
+from clawstream.processors.readiness.ending import lacks
+from clawstream.processors.readiness.live import left_over
+from clawstream.processors.readiness.output import Output, rejection
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.schemas import Reward, Step, Trajectory
 from clawstream.schemas.reading.curation import excluded

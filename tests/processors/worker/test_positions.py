@@ -2,9 +2,9 @@
 
 import pytest
 
-from clawstream.processors.app import TP
-from clawstream.processors.pipeline import GROUP, SOURCES
-from clawstream.processors.positions import Positions
+from clawstream.processors.worker.app import TP
+from clawstream.processors.worker.pipeline import GROUP, SOURCES
+from clawstream.processors.worker.positions import Positions
 from clawstream.streams.errors import PartitionsAddedError
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import STEPS

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawstream.processors.fences import Fences, GapError
+from clawstream.processors.worker.fences import Fences, GapError
 
 
 def test_a_partition_that_is_read_to_its_end_is_settled_now() -> None:

@@ -1,10 +1,10 @@
 import msgspec
 import pytest
 
-from clawstream.processors.amending import amended
-from clawstream.processors.assembly import TrajectoryState, on_feedback, on_step
-from clawstream.processors.closing import close
-from clawstream.processors.output import Output
+from clawstream.processors.readiness.amending import amended
+from clawstream.processors.readiness.assembly import TrajectoryState, on_feedback, on_step
+from clawstream.processors.readiness.closing import close
+from clawstream.processors.readiness.output import Output
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.schemas import Feedback, Rejection, Step, Trajectory, encode
 from tests.builders import a_feedback, a_step

@@ -8,8 +8,8 @@ import functools
 from collections.abc import Iterable
 from typing import Any
 
-from clawstream.processors.app import TP
-from clawstream.processors.fences import Fences
+from clawstream.processors.worker.app import TP
+from clawstream.processors.worker.fences import Fences
 from clawstream.streams.errors import PartitionsAddedError
 from clawstream.streams.lag.groups import LagReader
 from clawstream.streams.settings import KafkaSettings

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from clawstream.processors.jobs import Job
 from clawstream.processors.joins.combining import is_number
 from clawstream.processors.metrics import SCORE_SECONDS, SCORED, SCORING
+from clawstream.processors.readiness.jobs import Job
 from clawstream.processors.rewards.retrying import patiently
 from clawstream.processors.rewards.scorer import Scorer, UnscoredError
 from clawstream.processors.rewards.subjects import Subject

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawstream.processors.agenda import Agenda
+from clawstream.processors.tables.agenda import Agenda
 
 
 def test_what_was_touched_is_looked_at_once_and_what_has_a_time_at_that_time() -> None:

@@ -10,9 +10,9 @@ Invariant: nothing is waited for longer than ``reward_deadline_seconds``; what t
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from clawstream.processors import jobs
-from clawstream.processors.assembly import TrajectoryState
 from clawstream.processors.joins.combining import values
+from clawstream.processors.readiness import jobs
+from clawstream.processors.readiness.assembly import TrajectoryState
 from clawstream.processors.rewards.scorer import Scorer
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.schemas.reading.curation import is_reviewed

@@ -10,19 +10,19 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from clawstream.processors.assembly import TrajectoryState
-from clawstream.processors.changelogs import LoggedTable
-from clawstream.processors.grouping import GroupState
 from clawstream.processors.metrics import OPEN, REMEMBERED
-from clawstream.processors.output import Output
-from clawstream.processors.positions import Positions
+from clawstream.processors.readiness.assembly import TrajectoryState
+from clawstream.processors.readiness.grouping import GroupState
+from clawstream.processors.readiness.output import Output
 from clawstream.processors.rewards.scorer import Scorer
-from clawstream.processors.scoring import Scored, Scoring
-from clawstream.processors.sending import Change, Sender
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.processors.stages import Due, Groups, Trajectories
-from clawstream.processors.tables import Kept, owner_of
-from clawstream.processors.versions import NewestVersion
+from clawstream.processors.tables.changelogs import LoggedTable
+from clawstream.processors.tables.kept import Kept, owner_of
+from clawstream.processors.worker.positions import Positions
+from clawstream.processors.worker.scoring import Scored, Scoring
+from clawstream.processors.worker.sending import Change, Sender
+from clawstream.processors.worker.versions import NewestVersion
 from clawstream.schemas import CodecError, Feedback, Record, Step, Trajectory, decode, encode
 from clawstream.streams.process.metrics import RECORDS_CONSUMED
 from clawstream.streams.settings import KafkaSettings

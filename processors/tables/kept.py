@@ -10,8 +10,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from clawstream.processors.agenda import Agenda
-from clawstream.processors.cache import RecordCache
+from clawstream.processors.tables.agenda import Agenda
+from clawstream.processors.tables.cache import RecordCache
 from clawstream.schemas import Record, decode
 
 S = TypeVar("S", bound="State")

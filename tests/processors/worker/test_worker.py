@@ -272,7 +272,7 @@ def test_included_rewards_are_joined_and_an_error_costs_one_trajectory(kafka: Ka
 
 
 FAILS_ONCE_IT_HAS_TAKEN_FIVE = """
-from clawstream.processors.worker import Worker
+from clawstream.processors.worker.worker import Worker
 apply, taken = Worker._apply, []
 def fail_later(self, *args):
     taken.append(args)

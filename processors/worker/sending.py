@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from clawstream.processors.metrics import OUTPUTS, REJECTIONS
-from clawstream.processors.output import Output
+from clawstream.processors.readiness.output import Output
 from clawstream.schemas import Rejection
 from clawstream.streams.writing.producer import Producer
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawstream.processors.cache import RecordCache
+from clawstream.processors.tables.cache import RecordCache
 
 
 def test_what_was_put_in_first_goes_first() -> None:

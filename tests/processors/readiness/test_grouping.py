@@ -1,7 +1,7 @@
 import msgspec
 
-from clawstream.processors.grouping import GroupState, amended, close, closing_reason, on_trajectory
-from clawstream.processors.output import Output
+from clawstream.processors.readiness.grouping import GroupState, amended, close, closing_reason, on_trajectory
+from clawstream.processors.readiness.output import Output
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.schemas import (
     PolicySpan,

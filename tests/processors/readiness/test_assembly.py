@@ -1,9 +1,9 @@
 import msgspec
 import pytest
 
-from clawstream.processors.assembly import TrajectoryState, on_feedback, on_step
-from clawstream.processors.ending import closing_reason
 from clawstream.processors.joins.combining import values
+from clawstream.processors.readiness.assembly import TrajectoryState, on_feedback, on_step
+from clawstream.processors.readiness.ending import closing_reason
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.schemas import Feedback, Rejection, Reward, Step
 from tests.builders import a_feedback, a_step

@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from clawstream.processors.jobs import Job
+from clawstream.processors.readiness.jobs import Job
 from clawstream.processors.rewards import Reward, Scorer, Subject, TryAgainError, retrying
 from clawstream.processors.rewards.subjects import turns_of
-from clawstream.processors.scoring import Scoring, scored
+from clawstream.processors.worker.scoring import Scoring, scored
 from tests.builders import a_step
 
 

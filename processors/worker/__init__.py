@@ -1,0 +1,1 @@
+"""The stages over topics, with Faust: one process of ``clawstream process``."""
