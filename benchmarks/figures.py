@@ -48,6 +48,16 @@ def of_processors(result: Any) -> Iterator[tuple[str, str]]:
         yield what, f"{case['rate']:,.0f}/s"
 
 
+def of_memory(result: Any) -> Iterator[tuple[str, str]]:
+    """Over a million steps."""
+    points = result["points"]
+    for point in (points[1], points[-1]):
+        yield f"memory of a worker after {point['steps']:,} steps", f"{point['mib']} MiB"
+    for point in points:
+        if "restart_seconds" in point:
+            yield f"from its start anew after {point['steps']:,} steps to a sample", f"{point['restart_seconds']:.0f} s"
+
+
 def of_delivery(result: Any) -> Iterator[tuple[str, str]]:
     """Counts, while workers are killed, stopped and joined."""
     counts = result["rows"]
@@ -113,6 +123,7 @@ TOLD = {
     "loop": of_loop,
     "gateway": of_gateway,
     "processors": of_processors,
+    "memory": of_memory,
     "delivery": of_delivery,
     "trainer": of_trainer,
     "serving": of_serving,
