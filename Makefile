@@ -8,6 +8,8 @@ JOBS ?= 2
 RUN := $(VENV)/bin/python -m
 READY := $(VENV)/ready
 EXTRAS := agents console dataset gateway processors trainer rollout demo gpu dev
+# Where bytecode is forbidden, as in many container images, each of hundreds of processes would compile all it imports.
+export PYTHONDONTWRITEBYTECODE :=
 
 help:  ## show what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16

@@ -1,8 +1,10 @@
 """Shared fixtures: one real broker per session, and topics of its own for each test that asks."""
 
 import os
+import sys
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +23,12 @@ settings.register_profile("shared-machine", deadline=None, suppress_health_check
 settings.load_profile("shared-machine")
 
 __all__ = ["broker", "kafka", "node"]
+
+# Where bytecode is forbidden, as in many container images, each of hundreds of processes would compile all it imports.
+if sys.dont_write_bytecode:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clawstream" / "bytecode"
+    sys.dont_write_bytecode, sys.pycache_prefix = False, str(cache)
+    os.environ |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(cache)}
 
 
 @pytest.fixture(scope="session")
