@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
 
 from clawstream.streams.broker import LocalBroker
 from clawstream.streams.cluster.admin import create_missing
 from clawstream.streams.settings import KafkaSettings
+from tests.balance import LongestFirst, turn
 from tests.vllm_node import node
 
 if TYPE_CHECKING:
@@ -29,6 +31,16 @@ if sys.dont_write_bytecode:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clawstream" / "bytecode"
     sys.dont_write_bytecode, sys.pycache_prefix = False, str(cache)
     os.environ |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(cache)}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first."""
+    items.sort(key=lambda item: turn(item.nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LongestFirst:
+    """How files are given to the processes of ``--numprocesses``."""
+    return LongestFirst(config, log)
 
 
 @pytest.fixture(scope="session")

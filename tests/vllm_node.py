@@ -1,6 +1,7 @@
 """One real rollout node per test session: ``clawstream rollout`` as a process, on a tiny model and the real broker.
 
-Invariant: whoever asks for ``node`` shares it, so a test leaves it ready, at whatever version it came to.
+Invariant: whoever asks for ``node`` shares it, so a test leaves it ready, at whatever version it came to. Two versions
+have been announced before it starts: it joins late. That it stops when told is seen as the session ends.
 """
 
 import json
@@ -32,6 +33,7 @@ from clawstream.topics import NODES, WEIGHTS
 from tests.tiny_model import make_tiny_model
 
 START_SECONDS = 240.0
+EARLIER = (1, 2)  # versions that were announced before the node is started
 T = TypeVar("T")
 
 ASK = {
@@ -66,7 +68,7 @@ class VllmNode:
     kafka: KafkaSettings
     folder: Path  # snapshots lie here
     log: Path
-    versions: list[int] = field(default_factory=lambda: [0])  # announced so far
+    versions: list[int] = field(default_factory=lambda: [0, *EARLIER])  # announced so far
 
     def statuses(self) -> list[NodeStatus]:
         """All that this node has said."""
@@ -98,21 +100,9 @@ class VllmNode:
 
     def announce(self, folder: Path, sha256: str | None = None) -> int:
         """Announce ``folder`` as the next version; its number."""
-        version = self.versions[-1] + 1
-        self.versions.append(version)
-        weights = WeightVersion(
-            model="policy",
-            version=version,
-            uri=folder.absolute().as_uri(),
-            sha256=sha256 or weights_digest(folder),
-            parent=version - 1,
-            update_id=f"u{version}",
-            created_at=now(),
-        )
-        producer = Producer(self.kafka, "test")
-        producer.send(WEIGHTS, weights).result(timeout=30)
-        producer.close()
-        return version
+        self.versions.append(self.versions[-1] + 1)
+        announce(self.kafka, self.versions[-1], folder, sha256)
+        return self.versions[-1]
 
     def stream(self, content: str = "hi", **options: Any) -> Said:
         """A streamed chat completion, asked as the gateway asks."""
@@ -128,6 +118,22 @@ class VllmNode:
         """SIGTERM; the exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
+
+
+def announce(kafka: KafkaSettings, version: int, folder: Path, sha256: str | None = None) -> None:
+    """Announce ``folder``, as the trainer does."""
+    weights = WeightVersion(
+        model="policy",
+        version=version,
+        uri=folder.absolute().as_uri(),
+        sha256=sha256 or weights_digest(folder),
+        parent=version - 1,
+        update_id=f"u{version}",
+        created_at=now(),
+    )
+    producer = Producer(kafka, "test")
+    producer.send(WEIGHTS, weights).result(timeout=30)
+    producer.close()
 
 
 def assembled(chunks: list[dict[str, Any]]) -> Said:
@@ -153,7 +159,7 @@ def together(count: int, call: Callable[[int], T]) -> list[T]:
 
 @contextmanager
 def running_node(kafka: KafkaSettings, folder: Path, model: Path, name: str) -> Iterator[VllmNode]:
-    """A node from the command line, not ready yet; killed at the end if a test did not stop it."""
+    """A node from the command line, not ready yet; killed at the end if it was not stopped."""
     log = folder / f"{name}.log"
     environment = os.environ | {
         "CLAWSTREAM_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
@@ -184,6 +190,12 @@ def node(broker: LocalBroker, tmp_path_factory: pytest.TempPathFactory) -> Itera
     kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers, topic_prefix=prefix)
     create_missing(kafka)
     model = make_tiny_model(folder / "model", seed=0)
+    for version in EARLIER:
+        announce(kafka, version, make_tiny_model(folder / f"weights-{version}", seed=version))
     with running_node(kafka, folder, model, "node-0") as started:
         started.wait(lambda status: status.health == "ready", START_SECONDS)
         yield started
+        assert started.stop() == 0
+        assert started.statuses()[-1].health == "stopped"
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{started.url}/health")

@@ -14,7 +14,7 @@ import transformers
 from safetensors.numpy import load_file, save_file
 
 from clawstream.schemas import NodeStatus
-from tests.vllm_node import START_SECONDS, Said, VllmNode, running_node, together
+from tests.vllm_node import EARLIER, Said, VllmNode, together
 
 pytestmark = [pytest.mark.vllm, pytest.mark.kafka]
 
@@ -50,12 +50,12 @@ def until_ready(node: VllmNode) -> tuple[NodeStatus, NodeStatus]:
     return said[0], next(status for status in said if status.health != "starting")
 
 
-def test_it_announces_that_it_is_ready_at_version_0(node: VllmNode) -> None:
+def test_one_that_joins_late_is_ready_once_it_has_loaded_the_newest(node: VllmNode) -> None:
     first, ready = until_ready(node)
-    assert first.version == 0
-    assert (ready.version, ready.model, ready.logprobs_mode) == (0, "policy", "processed_logprobs")
-    assert ready.max_model_len == 1024
-    assert node.label() == "0"
+    assert [(each.health, each.version) for each in (first, ready)] == [("starting", 0), ("ready", EARLIER[-1])]
+    assert (ready.model, ready.logprobs_mode, ready.max_model_len) == ("policy", "processed_logprobs", 1024)
+    assert node.label() == str(node.statuses()[-1].version)
+    assert {span["version"] for span in node.stream().spans} == {node.label()}
 
 
 @pytest.mark.parametrize("kind", OPTIONS)
@@ -210,19 +210,3 @@ def test_a_bad_snapshot_is_refused(node: VllmNode, spoil: Any) -> None:
     assert node.label() == before
     assert node.wait(lambda status: status.health == "ready").version == int(before)
     is_whole(node.stream())
-
-
-def test_one_that_joins_late_loads_the_newest_and_stops_when_told(node: VllmNode) -> None:
-    version = node.announce(node.snapshot(seed=30))
-    node.wait(lambda status: status.version == version)
-    with running_node(node.kafka, node.folder, node.folder / "model", "late") as late:
-        late.wait(lambda status: status.health == "ready", START_SECONDS)
-        first, ready = until_ready(late)
-        assert [(each.health, each.version) for each in (first, ready)] == [("starting", 0), ("ready", version)]
-        assert late.label() == str(version)
-        assert {span["version"] for span in late.stream().spans} == {str(version)}
-        url = late.url
-        assert late.stop() == 0
-        assert late.statuses()[-1].health == "stopped"
-        with pytest.raises(httpx.ConnectError):
-            httpx.get(f"{url}/health")

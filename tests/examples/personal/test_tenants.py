@@ -10,7 +10,7 @@ import pytest
 from clawstream.streams.broker import LocalBroker
 from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
-from clawstream.topics import SAMPLES, STEPS, UPDATES
+from clawstream.topics import NODES, SAMPLES, STEPS, UPDATES
 from examples.personal.judge import Judge, judging
 from examples.personal.learners import BASE, Learner
 from examples.personal.model import make_base
@@ -47,10 +47,15 @@ async def test_what_one_tenant_teaches_its_policy_never_moves_another_s(broker: 
         first, last = await learn(running, OURS, 0, checkpoints=(0, 4), trials=4)
         after = {model: logprobs(running, model) for model in models}
         steps, samples, reports = (read_all(running.kafka, topic) for topic in (STEPS, SAMPLES, UPDATES))
+        said = [status for status in read_all(running.kafka, NODES) if status.model == BASE]
         served = running.served_version(THEIRS)
     assert (after[THEIRS.policy], after[BASE]) == (before[THEIRS.policy], before[BASE])
     assert after[OURS.policy] != before[OURS.policy]
     assert (first.version, served) == (0, 0)
+    first_ready = next(status for status in said if status.health != "starting")
+    assert (said[0].health, first_ready.health) == ("starting", "ready")  # nothing was ever announced of the base
+    assert {status.version for status in said} == {0}
+    assert (first_ready.logprobs_mode, first_ready.max_model_len) == ("processed_logprobs", 512)
     assert last.version >= 1
     assert {(step.tenant, step.model) for step in steps} == {(OURS.tenant, OURS.policy)}
     assert max(span.version for step in steps for span in step.policy_spans) == last.version
