@@ -57,6 +57,11 @@ class Pipeline:
         assert pid is not None, f"{name} is not running"
         os.kill(pid, signal.SIGKILL)
 
+    async def answers(self, count: int) -> None:
+        """Return once clients have seen so many more calls succeed."""
+        enough = self.sealed.total() + count
+        await until(lambda: self.sealed.total() >= enough)
+
     async def account(self, seconds: float = 400.0) -> Account:
         """The account once it is closed; as it is when time is over."""
         deadline = asyncio.get_running_loop().time() + seconds

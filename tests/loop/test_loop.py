@@ -161,9 +161,9 @@ async def test_kill_9_loses_nothing_and_doubles_nothing(pipeline: Pipeline, vict
 
     workers = [asyncio.create_task(worker()) for _ in range(3)]
     for victim in victims:
-        await asyncio.sleep(4)
+        await pipeline.answers(24)
         pipeline.kill(victim)
-    await asyncio.sleep(8)
+    await pipeline.answers(48)
     finished.set()
     await asyncio.gather(*workers)
 
