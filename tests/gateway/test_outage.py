@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -26,17 +27,27 @@ OPTIONS: dict[str, Any] = {"seal_seconds": 0.5, "node_seconds": 300.0, "handover
 MARK = b": x-clawstream-recorded: false\n\n"
 
 
-@pytest.fixture
-def own() -> Iterator[LocalBroker]:
-    """A broker of the test's own."""
+@pytest.fixture(scope="module")
+def victim() -> Iterator[LocalBroker]:
+    """A broker for these tests alone."""
     with LocalBroker(port=0, ephemeral=True) as broker:
         yield broker
 
 
 @pytest.fixture
+def own(victim: LocalBroker) -> Iterator[LocalBroker]:
+    """It, and however a test leaves it, it runs again for the next one."""
+    yield victim
+    if victim.running:
+        os.kill(victim.pid, signal.SIGCONT)
+    else:
+        victim.start()
+
+
+@pytest.fixture
 def kafka(own: LocalBroker) -> KafkaSettings:
     """Topics on it."""
-    settings = KafkaSettings(bootstrap_servers=own.bootstrap_servers)
+    settings = KafkaSettings(bootstrap_servers=own.bootstrap_servers, topic_prefix=f"t{uuid.uuid4().hex[:8]}-")
     create_missing(settings)
     return settings
 
