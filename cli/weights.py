@@ -1,11 +1,13 @@
-"""``clawstream weights``: list a model's versions, or go back to one of them."""
+"""``clawstream weights``: list a model's versions, go back to one of them, or take an adapter from service."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
+from clawstream.cli.tables import aligned
 from clawstream.streams.settings import KafkaSettings, load
 from clawstream.trainer.errors import TrainerError
 from clawstream.trainer.settings import TrainerSettings
@@ -13,7 +15,7 @@ from clawstream.trainer.settings import TrainerSettings
 
 @click.group("weights")
 def weights() -> None:
-    """List the versions of a model's weights, or go back to one of them."""
+    """List a model's versions, go back to one of them, or take an adapter from service."""
 
 
 def _options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -32,13 +34,21 @@ def _settings(context: click.Context, given: dict[str, Any]) -> tuple[TrainerSet
 @weights.command("list")
 @_options
 def list_(context: click.Context, /, **given: Any) -> None:
-    """Show every version on disk, oldest first: its parent, reward, validation and the nodes that serve it."""
+    """Show every version on disk, oldest first: its parent, reward, validation and the nodes that serve it.
+
+    Below, every adapter that was announced: its version, and whether it is in service or retired.
+    """
+    from clawstream.trainer import service
     from clawstream.trainer.weights import HEADER, listed
 
     settings, kafka = _settings(context, given)
     click.echo(HEADER)
     for line in listed(settings, kafka):
         click.echo(str(line))
+    if adapters := service.adapters_listed(kafka):
+        click.echo()
+        for row in aligned([service.HEADER, *adapters]):
+            click.echo(row)
 
 
 @weights.command("rollback")
@@ -49,9 +59,40 @@ def rollback(context: click.Context, /, version: int, **given: Any) -> None:
     from clawstream.trainer.weights import rolled_back
 
     settings, kafka = _settings(context, given)
-    try:
+    with _told():
         state = rolled_back(settings, kafka, version)
+    click.echo(f"version {state.version} has the weights of version {version}; nodes load it now")
+
+
+@weights.command("retire")
+@click.argument("name")
+@click.pass_context
+def retire(context: click.Context, /, name: str) -> None:
+    """Take the adapter NAME from service: nodes unload it, its trainer stops, and the model answers in its place."""
+    from clawstream.trainer.service import set_retired
+
+    with _told():
+        found = set_retired(load(KafkaSettings, context.obj), name, retired=True)
+    click.echo(f"{name} is retired at version {found.version}; nodes unload it now, and {found.base} answers")
+
+
+@weights.command("restore")
+@click.argument("name")
+@click.pass_context
+def restore(context: click.Context, /, name: str) -> None:
+    """Bring the retired adapter NAME back as it was; its trainer can be started again."""
+    from clawstream.trainer.service import set_retired
+
+    with _told():
+        found = set_retired(load(KafkaSettings, context.obj), name, retired=False)
+    click.echo(f"{name} is in service again at version {found.version}; nodes load it now")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """End with status 2 and one sentence for what cannot be done."""
+    try:
+        yield
     except TrainerError as error:
         click.secho(f"clawstream: {error}", fg="red", err=True)
         sys.exit(2)
-    click.echo(f"version {state.version} has the weights of version {version}; nodes load it now")

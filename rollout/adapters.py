@@ -5,8 +5,10 @@ with the version that they began with, and what an adapter says depends on its o
 else each adapter is a node of its own, at the same URL::
 
     policy-acme 6 serves -> 7 is verified and loaded -> new calls go to 7, the last of 6 end -> vLLM drops 6
+    retired at 7         -> nodes hear that it is stopped -> calls that were on their way have come -> vLLM forgets it
 """
 
+import time
 from collections.abc import Iterable
 
 import httpx
@@ -25,11 +27,16 @@ class Adapters:
         self._client = httpx.Client(base_url=url, timeout=timeout_seconds)
         self._base, self._most = base, most
         self.served: dict[str, WeightVersion] = {}  # by adapter
+        self._retired_at: dict[str, float] = {}  # of those that vLLM has still to forget
 
     def wanted(self, announced: Iterable[WeightVersion]) -> list[WeightVersion]:
         """Of ``announced``, the last of each adapter that is not served yet."""
-        last = {each.model: each for each in announced if each.base == self._base}
-        return [each for each in last.values() if not _same(self.served.get(each.model), each)]
+        last = self._last(announced)
+        return [each for each in last if not each.retired and not _same(self.served.get(each.model), each)]
+
+    def unwanted(self, announced: Iterable[WeightVersion]) -> list[str]:
+        """Adapters that are served, and whose last announcement in ``announced`` retires them."""
+        return [each.model for each in self._last(announced) if each.retired and each.model in self.served]
 
     def load(self, weights: WeightVersion) -> None:
         """Serve ``weights``. Raises ``SnapshotError`` or ``SwapError``; then what was served is served on."""
@@ -45,6 +52,25 @@ class Adapters:
         except httpx.HTTPError as error:
             raise SwapError(f"vLLM did not take the adapter: {reason_of(error)}") from error
         self.served[weights.model] = weights
+        self._retired_at.pop(weights.model, None)
+
+    def retire(self, model: str) -> None:
+        """Serve ``model`` no more; what is on its way to it is still answered, until :meth:`forget_retired`."""
+        del self.served[model]
+        self._retired_at[model] = time.monotonic()
+
+    def forget_retired(self, after_seconds: float) -> None:
+        """Unload what was retired so long ago. Raises ``SwapError``; it is tried once, for no call asks for it."""
+        for model in [each for each, at in self._retired_at.items() if time.monotonic() - at >= after_seconds]:
+            del self._retired_at[model]
+            try:
+                self._client.post("/v1/unload_lora_adapter", json={"lora_name": model}).raise_for_status()
+            except httpx.HTTPError as error:
+                raise SwapError(f"vLLM did not unload the adapter {model}: {reason_of(error)}") from error
+
+    def _last(self, announced: Iterable[WeightVersion]) -> list[WeightVersion]:
+        """Of each adapter of the model."""
+        return list({each.model: each for each in announced if each.base == self._base}.values())
 
     def close(self) -> None:
         """Close the connection."""

@@ -30,6 +30,7 @@ from clawstream.topics import NODES
 
 _log = logging.getLogger(__name__)
 _VERSION = Gauge("clawstream_node_version", "Policy version being served")
+_FORGET_SECONDS = 2.0  # after which nobody sends calls to an adapter that is said to be stopped
 _SWAPS = Counter("clawstream_swaps", "Weight swaps", ["outcome"])
 _SWAP_SECONDS = Histogram(
     "clawstream_swap_seconds", "Duration of a swap", buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
@@ -108,8 +109,11 @@ class Node:
         return True
 
     def _follow_adapters(self, announced: list[WeightVersion]) -> None:
-        """Serve the last of each adapter in ``announced``, and say so of each as it is loaded."""
-        wanted = self._adapters.wanted(announced) if self._settings.adapters else []
+        """Serve the last of each adapter in ``announced``, and say so as each is loaded; retire those that are."""
+        if not self._settings.adapters:
+            return
+        self._retire(self._adapters.unwanted(announced))
+        wanted = self._adapters.wanted(announced)
         if not wanted:
             return
         with self._beating():
@@ -123,6 +127,17 @@ class Node:
                 _SWAPS.labels("loaded").inc()
                 _log.info("serving version %d of adapter %s", weights.version, weights.model)
                 self._say_of_adapter(weights.model, self._health)
+
+    def _retire(self, adapters: list[str]) -> None:
+        """Say of each that it is stopped; vLLM forgets it later, lest a call that is on its way find no such model."""
+        for model in adapters:
+            self._say_of_adapter(model, "stopped")
+            self._adapters.retire(model)
+            _log.info("adapter %s is retired", model)
+        try:
+            self._adapters.forget_retired(_FORGET_SECONDS)
+        except SwapError as error:
+            _log.error("%s", error)
 
     def _load(self, folder: Path, version: int) -> None:
         ready = self._health == "ready"

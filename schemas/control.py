@@ -26,6 +26,10 @@ class WeightVersion(Record, frozen=True, kw_only=True):
     update_id: Annotated[str | None, says("update that made it; null for the first")]
     created_at: Annotated[datetime, says("when the snapshot was complete")]
     base: Annotated[str | None, says("model that these are a LoRA adapter of; null: they are whole weights")] = None
+    tenant: Annotated[str, says("whose samples trained it; empty: everybody's")] = ""
+    retired: Annotated[bool, says("whether an adapter is taken from service: nodes unload it, and load it no more")] = (
+        False
+    )
 
 
 class NodeStatus(Record, frozen=True, kw_only=True):

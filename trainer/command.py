@@ -2,7 +2,9 @@
 
 import logging
 import threading
+from contextlib import closing
 
+from clawstream.schemas import WeightVersion
 from clawstream.streams.cluster.admin import wait_for_kafka
 from clawstream.streams.errors import StreamError
 from clawstream.streams.process.metrics import serve_metrics
@@ -14,7 +16,7 @@ from clawstream.streams.windows.usable import unusable
 from clawstream.streams.windows.window import WindowAssembler
 from clawstream.streams.writing.dead import DeadLetters
 from clawstream.streams.writing.producer import Producer
-from clawstream.topics import NODES, SAMPLES
+from clawstream.topics import NODES, SAMPLES, WEIGHTS
 from clawstream.trainer import loop
 from clawstream.trainer.algorithms.recipe import described
 from clawstream.trainer.errors import TrainerError
@@ -23,8 +25,9 @@ from clawstream.trainer.models.ranks import rank, wait_for_all
 from clawstream.trainer.serving import Serving
 from clawstream.trainer.session import Session, begin
 from clawstream.trainer.settings import TrainerSettings
+from clawstream.trainer.versions.announced import Announced, require_apart, require_in_service
 from clawstream.trainer.versions.checkpoint import Checkpoints
-from clawstream.trainer.versions.publish import newest_announced, require_lineage
+from clawstream.trainer.versions.publish import require_lineage
 
 _log = logging.getLogger(__name__)
 
@@ -50,20 +53,39 @@ def _lead(settings: TrainerSettings, kafka: KafkaSettings, checkpoints: Checkpoi
     with checkpoints.owned():
         if not wait_for_kafka(kafka, stopped=stop.is_set):
             return
-        announced = newest_announced(kafka, settings.model_name)
-        require_lineage(announced, checkpoints.newest(), settings.model_name, str(settings.output_dir))
-        begin(settings, checkpoints)
-        wait_for_all()
-        session = Session(settings, checkpoints)
-        _log.info("version %d of %s is loaded; %s", session.state.version, settings.model_name, described(settings))
-        if settings.correction == "none" and settings.max_policy_lag:
-            _log.warning("samples up to %d versions old train without correction", settings.max_policy_lag)
-        serve_metrics(settings.metrics_port)
-        _train(settings, kafka, session, stop)
-        session.finish()
+        with closing(Follower(kafka, WEIGHTS)) as weights:
+            announced = _announced(settings, weights, checkpoints)
+            begin(settings, checkpoints)
+            wait_for_all()
+            session = Session(settings, checkpoints)
+            _log.info("version %d of %s is loaded; %s", session.state.version, settings.model_name, described(settings))
+            if settings.correction == "none" and settings.max_policy_lag:
+                _log.warning("samples up to %d versions old train without correction", settings.max_policy_lag)
+            serve_metrics(settings.metrics_port)
+            _train(settings, kafka, session, weights, announced, stop)
+            session.finish()
 
 
-def _train(settings: TrainerSettings, kafka: KafkaSettings, session: Session, stop: threading.Event) -> None:
+def _announced(settings: TrainerSettings, weights: Follower[WeightVersion], checkpoints: Checkpoints) -> Announced:
+    """What was announced. Raises ``TrainerError`` where this trainer must not go on from it."""
+    announced = Announced()
+    for received in weights.to_end():
+        announced.note(received.record)
+    require_in_service(announced, settings.model_name)
+    require_apart(announced, settings)
+    last = announced.last(settings.model_name)
+    require_lineage(last.version if last else None, checkpoints.newest(), settings.model_name, str(settings.output_dir))
+    return announced
+
+
+def _train(
+    settings: TrainerSettings,
+    kafka: KafkaSettings,
+    session: Session,
+    weights: Follower[WeightVersion],
+    announced: Announced,
+    stop: threading.Event,
+) -> None:
     state = session.state
     assembler = WindowAssembler(
         settings.limits,
@@ -79,8 +101,8 @@ def _train(settings: TrainerSettings, kafka: KafkaSettings, session: Session, st
     nodes = Follower(kafka, NODES)
     serving = Serving(settings.model_name, settings.node_deadline_seconds)
     try:
-        streams = loop.Streams(samples=consumer, nodes=nodes, producer=producer)
-        loop.train(session, assembler, streams, serving, max(1, settings.max_policy_lag), stop)
+        streams = loop.Streams(samples=consumer, nodes=nodes, weights=weights, announced=announced, producer=producer)
+        loop.train(session, assembler, streams, serving, settings, stop)
     finally:
         consumer.close()
         nodes.close()

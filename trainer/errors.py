@@ -7,6 +7,10 @@ class TrainerError(Exception):
     retriable = False
 
 
+class RetiredError(TrainerError):
+    """The model that it trains was taken from service."""
+
+
 class DivergedError(TrainerError):
     """An update that must not be published: it is neither checkpointed nor announced."""
 

@@ -10,6 +10,8 @@ and the ids of the samples that made them; every start reads on at exactly these
 
 A window that is due waits while live nodes are as far behind as samples may be: another version would only make what
 they are sampling too old to train. The gateway paces before that, and discarding comes last.
+
+The loop ends when its model is retired, or when another's adapter begins to sample what it would train.
 """
 
 import logging
@@ -17,15 +19,18 @@ import threading
 import time
 from dataclasses import dataclass
 
-from clawstream.schemas import NodeStatus, Sample, UpdateReport, now
+from clawstream.schemas import NodeStatus, Sample, UpdateReport, WeightVersion, now
 from clawstream.streams.reading.consumer import Follower, GroupConsumer
 from clawstream.streams.windows.window import WindowAssembler
 from clawstream.streams.writing.producer import Producer
+from clawstream.trainer.errors import RetiredError
 from clawstream.trainer.metrics import CONSUMER_LAG, FENCED_NODES, PUBLISH_LAG, WAIT_SECONDS, note_update
 from clawstream.trainer.reports import DiscardNotices, Lags, describe
 from clawstream.trainer.serving import Serving
 from clawstream.trainer.session import Session
-from clawstream.trainer.versions.publish import announce
+from clawstream.trainer.settings import TrainerSettings
+from clawstream.trainer.versions.announced import Announced, require_apart, require_in_service
+from clawstream.trainer.versions.publish import announce, announce_retired
 from clawstream.trainer.versions.state import TrainerState
 
 _POLL_SECONDS = 0.2
@@ -40,6 +45,8 @@ class Streams:
 
     samples: GroupConsumer[Sample]
     nodes: Follower[NodeStatus]
+    weights: Follower[WeightVersion]
+    announced: Announced  # what was read of weights so far
     producer: Producer
 
 
@@ -48,17 +55,19 @@ def train(
     assembler: WindowAssembler,
     streams: Streams,
     serving: Serving,
-    max_publish_lag: int,
+    settings: TrainerSettings,
     stop: threading.Event,
 ) -> None:
     """Train window after window until ``stop`` is set; the next start reads again what is in an open window then.
 
-    ``max_publish_lag``: versions that live nodes may be behind; then a window waits.
+    Raises ``TrainerError`` when it must not go on.
     """
+    max_publish_lag = max(1, settings.max_policy_lag)
     _announce(streams, serving, session.state)
     notices = DiscardNotices()
     while not stop.is_set():
         version = session.state.version
+        _heed_others(streams, session, settings)
         for received in streams.samples.consume(min(assembler.room, _MAX_POLL_RECORDS), _POLL_SECONDS):
             assembler.add(received, version, time.monotonic())
         if (notice := notices.due(assembler.discarded, time.monotonic())) is not None:
@@ -76,6 +85,7 @@ def train(
         window = assembler.close()
         state = session.advance(window, assembler.seen.pack(), lags)
         trained_at = time.monotonic()
+        _heed_others(streams, session, settings)
         _announce(streams, serving, state)
         streams.samples.commit(state.next_offsets)  # for those who watch the lag; the checkpoint's are what counts
         if state.report is not None:
@@ -85,6 +95,18 @@ def train(
 def _announce(streams: Streams, serving: Serving, state: TrainerState) -> None:
     announce(streams.producer, state)
     serving.announce(state.version, time.monotonic())
+
+
+def _heed_others(streams: Streams, session: Session, settings: TrainerSettings) -> None:
+    """Raise ``TrainerError`` when ``weights`` says by now that this trainer must not go on."""
+    for received in streams.weights.poll(0.0):
+        streams.announced.note(received.record)
+    try:
+        require_in_service(streams.announced, settings.model_name)
+    except RetiredError:
+        announce_retired(streams.producer, session.state.weights)  # else a version that crossed it would serve on
+        raise
+    require_apart(streams.announced, settings)
 
 
 def _lags(streams: Streams, serving: Serving) -> Lags:

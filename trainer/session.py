@@ -153,4 +153,5 @@ def _weights(settings: TrainerSettings, checkpoints: Checkpoints, version: int, 
         update_id=update_id(settings.model_name, version) if version else None,
         created_at=now(),
         base=settings.adapter_of or None,
+        tenant=settings.tenant,
     )

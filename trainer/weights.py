@@ -9,9 +9,10 @@ from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.writing.producer import Producer
 from clawstream.topics import NODES, UPDATES
 from clawstream.trainer.settings import TrainerSettings
+from clawstream.trainer.versions.announced import Announced, require_in_service
 from clawstream.trainer.versions.checkpoint import Checkpoints
 from clawstream.trainer.versions.publish import announce
-from clawstream.trainer.versions.rollback import has_optimizer, roll_back
+from clawstream.trainer.versions.rollback import has_optimizer, require_earlier, roll_back
 from clawstream.trainer.versions.state import TrainerState, read_state
 
 
@@ -74,9 +75,12 @@ def lines(
 
 
 def rolled_back(settings: TrainerSettings, kafka: KafkaSettings, to: int) -> TrainerState:
-    """Make and announce a version with the weights of version ``to``. Raises ``TrainerError``, so while one trains."""
+    """Make and announce a version with the weights of version ``to``. Raises ``TrainerError``, so while one trains, or
+    when the model is retired."""
     checkpoints = Checkpoints(settings.output_dir, settings.keep_snapshots)
     with checkpoints.owned():
+        require_earlier(checkpoints, to)
+        require_in_service(Announced.read(kafka), settings.model_name)
         state = roll_back(checkpoints, to)
         producer = Producer(kafka, "trainer")
         try:

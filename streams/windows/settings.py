@@ -3,7 +3,7 @@
 Invariant: the trainer's own section has these very fields, so whoever reads the same file knows the same window.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -21,6 +21,9 @@ class WindowSettings(Section):
     model_name: str = Field("policy", description="name that the model is served under; a tenant's is policy-TENANT")
     group: str = Field("trainer", description="consumer group on samples; a tenant's is trainer-TENANT")
     tenant: str = Field("", description="whose samples train; empty: everybody's")
+    tenants_left_out: str = Field(
+        "", description="tenants whose samples do not train, with commas: those with adapters of their own"
+    )
     algorithm: str = Field("grpo", description="name of the algorithm")
     window_samples: int = Field(128, ge=1, description="samples that close a window")
     window_groups: int = Field(0, ge=0, description="whole groups that close a window; 0: not counted")
@@ -37,11 +40,25 @@ class WindowSettings(Section):
             return given
         return {"model_name": f"policy-{tenant}", "group": f"trainer-{tenant}"} | given
 
+    @model_validator(mode="after")
+    def _leaves_others_out(self) -> Self:
+        if self.tenant and self.left_out:
+            raise ValueError(
+                f"tenant is {self.tenant}, so nobody else's samples train; tenants_left_out is for a trainer of all"
+            )
+        return self
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """Tenants whose samples do not train."""
+        return frozenset(name.strip() for name in self.tenants_left_out.split(",") if name.strip())
+
     @property
     def limits(self) -> WindowLimits:
         """The limits of a window."""
         return WindowLimits(
             tenant=self.tenant,
+            left_out=self.left_out,
             samples=self.window_samples,
             groups=self.window_groups,
             tokens=self.window_tokens,

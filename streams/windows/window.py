@@ -27,6 +27,7 @@ class WindowLimits:
     """What closes a window, and how old a sample may be."""
 
     tenant: str = ""  # whose samples count; empty: everybody's
+    left_out: frozenset[str] = frozenset()  # but not those of these tenants
     samples: int
     groups: int = 0  # whole groups; 0: not counted
     tokens: int  # of all sequences, prompts included
@@ -93,7 +94,7 @@ class WindowAssembler:
         """Take in one sample while the trainer is at ``version``; ``at_seconds`` is any monotonic clock."""
         sample = received.record
         self._next_offsets[received.partition] = received.offset + 1
-        if self._limits.tenant not in ("", sample.tenant):
+        if self._limits.tenant not in ("", sample.tenant) or sample.tenant in self._limits.left_out:
             return
         reason = self._reason_against(sample, version)
         self.seen.add(sample.sample_id)

@@ -60,7 +60,14 @@ class Rig:
         self.node = Node(name, settings, cast(Engine, self.engine), self.follower, self.producer)
 
     def announce(
-        self, version: int, seed: int | None = None, model: str = "policy", sha256: str = "", base: str | None = None
+        self,
+        version: int,
+        seed: int | None = None,
+        model: str = "policy",
+        sha256: str = "",
+        base: str | None = None,
+        *,
+        retired: bool = False,
     ) -> None:
         """Announce the weights of ``seed``; those of the node's own model without one."""
         folder = self.model if seed is None else make_tiny_model(self.folder / f"w{seed}", seed=seed)
@@ -73,6 +80,7 @@ class Rig:
             update_id=None,
             created_at=now(),
             base=base,
+            retired=retired,
         )
         self.producer.send(WEIGHTS, weights).result(timeout=30)
 

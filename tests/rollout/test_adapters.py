@@ -121,3 +121,32 @@ def test_a_node_without_adapters_loads_none(kafka: KafkaSettings, vllm: FakeVllm
     rig.announce(1, seed=1, model="policy-a", base="policy")
     rig.node.start()
     assert loads(rig) == []
+
+
+def unloads(rig: Rig) -> list[str]:
+    called = zip(rig.vllm.paths, rig.vllm.bodies, strict=True)
+    return [body["lora_name"] for path, body in called if path == "/v1/unload_lora_adapter"]
+
+
+def test_a_retired_adapter_is_stopped_then_unloaded_and_can_be_restored(rig: Rig) -> None:
+    rig.node.start()
+    rig.announce(1, seed=1, model="policy-a", base="policy")
+    step_until(rig, "policy-a@1")
+    rig.announce(1, seed=1, model="policy-a", base="policy", retired=True)
+    while said(rig)[-1] != ("n1:policy-a", "stopped", 1, "policy"):
+        rig.node.step(0.1)
+    assert unloads(rig) == []  # calls may be on their way
+    rig.steps(2.5)
+    assert unloads(rig) == ["policy-a"]
+    rig.announce(1, seed=1, model="policy-a", base="policy")
+    rig.steps(0.5)
+    assert said(rig)[-1] == ("n1:policy-a", "ready", 1, "policy")
+    assert (loads(rig).count("policy-a@1"), unloads(rig)) == (2, ["policy-a"])
+
+
+def test_a_restarted_node_does_not_load_what_is_retired(rig: Rig) -> None:
+    rig.announce(1, seed=1, model="policy-a", base="policy")
+    rig.announce(2, seed=1, model="policy-b", base="policy")
+    rig.announce(1, seed=1, model="policy-a", base="policy", retired=True)
+    rig.node.start()
+    assert loads(rig) == ["policy-b@2"]

@@ -86,6 +86,8 @@ def examples() -> list[Record]:
             update_id="u3",
             created_at=NOON,
             base="whole",
+            tenant="acme",
+            retired=True,
         ),
         NodeStatus(
             node="n1",

@@ -21,6 +21,7 @@ from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.writing.producer import Producer
 from clawstream.topics import SAMPLES, UPDATES, WEIGHTS
 from clawstream.trainer.errors import TrainerError
+from clawstream.trainer.service import set_retired
 from clawstream.trainer.settings import TrainerSettings
 from clawstream.trainer.versions.checkpoint import Checkpoints
 from clawstream.trainer.weights import listed, rolled_back
@@ -220,3 +221,26 @@ def test_a_replayed_range_trains_another_model(kafka: KafkaSettings, forge: Forg
     (update,) = updates_of(again)
     assert sorted(update.sample_ids) == sorted(sample.sample_id for sample in samples(WINDOW))
     assert updates_of(kafka) == []
+
+
+def test_a_trainer_stops_when_its_adapter_is_retired_or_anothers_appears(
+    kafka: KafkaSettings, forge: Forge, model: Path, tmp_path: Path
+) -> None:
+    settings = trainer(model, tmp_path / "acme", tenant="acme", adapter_of="policy", lora_rank=4)
+    forge.start(settings, kafka)
+    wait_until(lambda: 0 in versions_of(kafka), forge)
+    set_retired(kafka, "policy-acme", retired=True)
+    assert forge.wait() == 1
+    assert "policy-acme was retired at version 0" in forge.log.read_text()
+    assert [each.retired for each in read_all(kafka, WEIGHTS)] == [False, True, True]  # said again, lest it be undone
+
+    whole = trainer(model, tmp_path / "whole")
+    pid = forge.start(whole, kafka)
+    wait_until(lambda: versions_of(kafka)[0].base is None, forge)
+    set_retired(kafka, "policy-acme", retired=False)
+    assert forge.wait() == 1
+    assert "would train what these adapters sampled, too: policy-acme of acme" in forge.log.read_text()
+    pid = forge.start(whole.model_copy(update={"tenants_left_out": "acme"}), kafka)
+    wait_until(lambda: read_all(kafka, WEIGHTS)[-1].model == "policy", forge)
+    os.kill(pid, signal.SIGTERM)
+    assert forge.wait() == 0

@@ -4,8 +4,9 @@ Invariant: a version is announced only after its checkpoint is on disk, and befo
 contiguous versions. A restart announces the newest version again: the same ids, so repeats are harmless.
 """
 
-from clawstream.streams.reading.consumer import read_all
-from clawstream.streams.settings import KafkaSettings
+import msgspec
+
+from clawstream.schemas import WeightVersion
 from clawstream.streams.writing.producer import Producer
 from clawstream.topics import UPDATES, WEIGHTS
 from clawstream.trainer.errors import TrainerError
@@ -19,9 +20,9 @@ def announce(producer: Producer, state: TrainerState) -> None:
         producer.send(UPDATES, state.report).result()
 
 
-def newest_announced(kafka: KafkaSettings, model: str) -> int | None:
-    """The newest version of ``model`` in the weights topic, if there is any."""
-    return max((weights.version for weights in read_all(kafka, WEIGHTS) if weights.model == model), default=None)
+def announce_retired(producer: Producer, weights: WeightVersion) -> None:
+    """Send that ``weights``, the last ones of an adapter, are retired; return once Kafka has it."""
+    producer.send(WEIGHTS, msgspec.structs.replace(weights, retired=True)).result()
 
 
 def require_lineage(announced: int | None, newest: int | None, model: str, folder: str) -> None:

@@ -18,16 +18,22 @@ from clawstream.trainer.versions.checkpoint import OPTIMIZER_FOLDER, Checkpoints
 from clawstream.trainer.versions.state import SEEN_FILE, STATE_FILE, TrainerState, read_state, write_state
 
 
+def require_earlier(checkpoints: Checkpoints, version: int) -> None:
+    """Raise ``TrainerError`` when ``version`` is not on disk, or is the newest already."""
+    versions = checkpoints.versions()
+    if version not in versions[:-1]:
+        earlier = ", ".join(str(each) for each in versions[:-1]) or "none"
+        raise TrainerError(f"version {version} is no earlier version on disk; there are: {earlier}")
+
+
 def roll_back(checkpoints: Checkpoints, to: int) -> TrainerState:
     """Commit the weights of version ``to`` as the newest version; its state, which is still to be announced.
 
-    The folder must be owned. Raises ``TrainerError`` when ``to`` is not on disk, or is the newest already.
+    The folder must be owned. Raises ``TrainerError`` as :func:`require_earlier` does.
     """
-    versions = checkpoints.versions()
-    if to not in versions[:-1]:
-        earlier = ", ".join(str(version) for version in versions[:-1]) or "none"
-        raise TrainerError(f"version {to} is no earlier version on disk; there are: {earlier}")
-    newest, earlier_state = read_state(checkpoints.path(versions[-1])), read_state(checkpoints.path(to))
+    require_earlier(checkpoints, to)
+    newest = read_state(checkpoints.path(checkpoints.versions()[-1]))
+    earlier_state = read_state(checkpoints.path(to))
     version = newest.version + 1
     folder = checkpoints.begin(version)
     _link(checkpoints.path(to), folder)

@@ -198,6 +198,14 @@ def test_what_was_passed_is_told_once_and_only_while_nothing_is_open() -> None:
     assert windows.passed() == {}  # the window has told it
 
 
+def test_tenants_that_are_left_out_are_passed_like_others_of_a_tenants_trainer() -> None:
+    windows = assembler(samples=2, left_out=frozenset({"acme"}))
+    for offset, tenant in enumerate(("acme", "other", "acme", "default")):
+        windows.add(received(a_sample(sample_id=f"s{offset}", tenant=tenant), offset), 0, 0.0)
+    window = windows.close()
+    assert (ids(window), window.discarded, window.next_offsets) == (["s1", "s3"], (), {0: 4})
+
+
 def test_other_tenants_samples_are_passed_and_nothing_of_them_is_kept() -> None:
     windows = assembler(samples=2, tenant="acme")
     for offset, tenant in enumerate(("acme", "other", "acme", "other")):
