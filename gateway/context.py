@@ -104,7 +104,8 @@ class Gateway:
         """Note that ``tenant`` uses the trajectory, in ``channel`` where it names one; the channel as far as it is
         known. Raises ``ApiError`` 429 as ``Trajectories.admit`` does."""
         scope = scope_of(tenant, trajectory_id)
-        self.trajectories.admit(scope, channel, time.monotonic(), trains=trains, is_open=self.is_open(scope))
+        adapter, is_open = self.versions.in_service(self.tenants.entry(tenant).policy), self.is_open(scope)
+        self.trajectories.admit(scope, channel, time.monotonic(), trains=trains, is_open=is_open, adapter=adapter)
         self.seen.note(tenant, trajectory_id, group_id)
         return channel or self.trajectories.channel(scope)
 
@@ -173,7 +174,7 @@ def assemble(
         trajectories=Trajectories(
             pace,
             settings.max_trajectories,
-            lambda: versions.newest,
+            versions.of,
             openings.channel if openings is not None else lambda _: None,
         ),
         seen=seen,

@@ -21,10 +21,11 @@ class Trajectories:
         self,
         pace: Pace,
         max_trajectories: int,
-        newest_version: Callable[[], int],
+        newest_version: Callable[[str | None], int],
         elsewhere: Callable[[str], str | None] = lambda _: None,
     ) -> None:
-        """``elsewhere``: the channel in which another gateway opened it."""
+        """``newest_version``: of an adapter, or of the whole model; ``elsewhere``: the channel in which another gateway
+        opened it."""
         self._pace, self._max, self._newest_version = pace, max_trajectories, newest_version
         self._elsewhere = elsewhere
         self._channels: OrderedDict[str, str] = OrderedDict()
@@ -42,16 +43,17 @@ class Trajectories:
         *,
         trains: bool = True,
         is_open: bool = False,
+        adapter: str | None = None,
     ) -> None:
         """Note that the trajectory is used, in ``channel`` where one is named. Raises ``ApiError`` 429 when opening it
         would be too fast; then nothing is noted. ``trains``: False for a call that never trains;
-        ``is_open``: it was opened elsewhere, and is not refused in its midst.
+        ``is_open``: it was opened elsewhere, and is not refused in its midst; ``adapter``: that answers it.
         """
         wanted = channel or self.channel(trajectory_id)
         if wanted != TRAIN:
             self._openings.pop(trajectory_id, None)
         elif trains and not is_open and trajectory_id not in self._channels:
-            self._take_place(trajectory_id, now_seconds)
+            self._take_place(trajectory_id, now_seconds, adapter)
         if trains or trajectory_id in self._channels:
             self._channels[trajectory_id] = wanted
             self._channels.move_to_end(trajectory_id)
@@ -62,21 +64,23 @@ class Trajectories:
         """Give back the place of a trajectory that will not train."""
         self._openings.pop(trajectory_id, None)
 
-    def _take_place(self, trajectory_id: str, now_seconds: float) -> None:
+    def _take_place(self, trajectory_id: str, now_seconds: float, adapter: str | None) -> None:
         if self._pace.trajectories_per_version == 0:
             return
-        version = self._newest_version()
         self._openings = {
             name: opening
             for name, opening in self._openings.items()
-            if counts(opening, version, now_seconds, self._pace)
+            if counts(opening, self._newest_version(opening.adapter), now_seconds, self._pace)
         }
-        wait = wait_seconds(self._openings.values(), version, now_seconds, self._pace)
+        version = self._newest_version(adapter)
+        beside = [opening for opening in self._openings.values() if opening.adapter == adapter]
+        wait = wait_seconds(beside, version, now_seconds, self._pace)
         if wait is not None:
             raise too_many(
-                f"{len(self._openings)} train trajectories were opened during the last {self._pace.max_policy_lag + 1} "
-                f"policy versions, as many as the trainer can use; version {version} is the newest",
+                f"{len(beside)} train trajectories{f' of {adapter}' if adapter else ''} were opened during the last "
+                f"{self._pace.max_policy_lag + 1} policy versions, as many as the trainer can use; version {version} "
+                "is the newest",
                 "paced",
                 wait,
             )
-        self._openings[trajectory_id] = Opening(version=version, at_seconds=now_seconds)
+        self._openings[trajectory_id] = Opening(adapter=adapter, version=version, at_seconds=now_seconds)

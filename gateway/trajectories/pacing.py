@@ -7,6 +7,8 @@ with the openings that count in place of the accepted ones, so that a lost traje
     max_policy_lag 1, 8 per version      version 3: 16 opened, the 17th waits
                                          version 4: still 16 of versions 3 and 4 count
                                          version 5: those of version 3 do not count any more
+
+A tenant's adapter has a trainer of its own: its trajectories count by its versions, and beside nobody else's.
 """
 
 from collections.abc import Iterable
@@ -33,6 +35,7 @@ class Pace:
 class Opening:
     """A trajectory that was opened."""
 
+    adapter: str | None = None  # that answers it; None: the whole model does
     version: int  # newest policy version then
     at_seconds: float  # on a monotonic clock
 

@@ -64,12 +64,25 @@ class Nodes:
 
 
 class Versions:
-    """The newest policy version that was announced; 0 before the first."""
+    """The newest policy versions that were announced; each adapter counts its own. ``apply`` is called by a thread."""
 
     def __init__(self) -> None:
-        self.newest = 0
+        self.newest = 0  # of the whole model; 0 before the first
+        self._adapters: dict[str, int] = {}  # in service
 
     def apply(self, weights: WeightVersion) -> None:
-        """Take in an announcement of a whole model; each adapter counts its own versions."""
+        """Take in an announcement."""
         if weights.base is None:
             self.newest = weights.version
+        elif weights.retired:
+            self._adapters.pop(weights.model, None)
+        else:
+            self._adapters[weights.model] = weights.version
+
+    def in_service(self, policy: str | None) -> str | None:
+        """``policy`` where it is an adapter in service; None where the whole model answers in its place."""
+        return policy if policy in self._adapters else None
+
+    def of(self, adapter: str | None) -> int:
+        """The newest version of ``adapter``, or of the whole model: for None, and for one that is retired."""
+        return self.newest if adapter is None else self._adapters.get(adapter, self.newest)

@@ -5,7 +5,9 @@ import pytest
 from clawstream.gateway.errors import ApiError
 from clawstream.gateway.trajectories.memory import Trajectories
 from clawstream.gateway.trajectories.pacing import Opening, Pace, counts, wait_seconds
+from clawstream.gateway.upstreams.follow import Versions
 from clawstream.streams.settings import KafkaSettings
+from tests.builders import a_version
 from tests.gateway.fake_node import FakeNode
 from tests.gateway.harness import gateway, until
 
@@ -38,12 +40,15 @@ def test_zero_paces_nobody() -> None:
 
 
 class Version:
-    newest = 0
+    newest = of_adapter = 0
+
+    def of(self, adapter: str | None) -> int:
+        return self.newest if adapter is None else self.of_adapter
 
 
 def trajectories(pace: Pace = PACE, max_trajectories: int = 100) -> tuple[Trajectories, Version]:
     version = Version()
-    return Trajectories(pace, max_trajectories, lambda: version.newest), version
+    return Trajectories(pace, max_trajectories, version.of), version
 
 
 def test_a_known_trajectory_goes_on_while_new_ones_wait() -> None:
@@ -57,6 +62,28 @@ def test_a_known_trajectory_goes_on_while_new_ones_wait() -> None:
     kept.admit("a", None, 1.0)
     version.newest = 2
     kept.admit("e", None, 1.0)
+
+
+def test_a_tenants_adapter_is_paced_by_its_own_versions_and_trajectories() -> None:
+    kept, version = trajectories()
+    for name in "abcd":
+        kept.admit(f"acme {name}", None, 0.0, adapter="policy-acme")
+        kept.admit(name, None, 0.0)
+    version.newest = 9
+    with pytest.raises(ApiError, match=r"4 train trajectories of policy-acme were opened .* version 0 is the newest"):
+        kept.admit("acme e", None, 1.0, adapter="policy-acme")
+    kept.admit("e", None, 1.0)
+    version.of_adapter = 2
+    kept.admit("acme e", None, 1.0, adapter="policy-acme")
+
+
+def test_versions_are_the_adapters_own_until_it_is_retired() -> None:
+    versions = Versions()
+    for weights in (a_version(7), a_version(2, model="policy-acme", base="policy")):
+        versions.apply(weights)
+    assert [versions.of(versions.in_service(policy)) for policy in (None, "policy-acme", "policy-new")] == [7, 2, 7]
+    versions.apply(a_version(2, model="policy-acme", base="policy", retired=True))
+    assert (versions.in_service("policy-acme"), versions.of("policy-acme")) == (None, 7)
 
 
 def test_validation_and_side_turns_are_not_paced() -> None:
