@@ -1,7 +1,8 @@
 """LoRA adapters that a node serves beside its model, one for each name announced.
 
 Invariant: each version is loaded beside the ones before it and never changed, so nothing pauses, calls under way end
-with the version that they began with, and what an adapter says depends on its own announcements alone. For everybody
+with the version that they began with, and what an adapter says depends on its own announcements alone. vLLM reads it
+from a folder that stays (``kept.py``). For everybody
 else each adapter is a node of its own, at the same URL::
 
     policy-acme 6 serves -> 7 is verified and loaded -> new calls go to 7, the last of 6 end -> vLLM drops 6
@@ -13,6 +14,7 @@ from collections.abc import Iterable
 
 import httpx
 
+from clawstream.rollout.kept import KeptFolders
 from clawstream.rollout.naming import versioned
 from clawstream.rollout.swap import SwapError, reason_of
 from clawstream.schemas import WeightVersion
@@ -22,10 +24,10 @@ from clawstream.streams.files.snapshots import SnapshotError, verified_folder
 class Adapters:
     """The adapters of one model at one server."""
 
-    def __init__(self, url: str, base: str, most: int, timeout_seconds: float) -> None:
+    def __init__(self, url: str, base: str, most: int, timeout_seconds: float, kept: KeptFolders) -> None:
         """``most``: how many may be served; ``timeout_seconds``: for each call."""
         self._client = httpx.Client(base_url=url, timeout=timeout_seconds)
-        self._base, self._most = base, most
+        self._base, self._most, self._kept = base, most, kept
         self.served: dict[str, WeightVersion] = {}  # by adapter
         self._retired_at: dict[str, float] = {}  # of those that vLLM has still to forget
 
@@ -43,14 +45,16 @@ class Adapters:
         if weights.model not in self.served and len(self.served) == self._most:
             raise SwapError(f"{self._most} adapters are served, rollout.adapters allows no more")
         try:
-            folder = verified_folder(weights.uri, weights.sha256)
+            folder = self._kept.copy(verified_folder(weights.uri, weights.sha256))
         except OSError as error:
             raise SnapshotError(f"{weights.uri} cannot be read: {error}") from error
         body = {"lora_name": versioned(weights.model, weights.version), "lora_path": str(folder)}
         try:
             self._client.post("/v1/load_lora_adapter", json=body).raise_for_status()
         except httpx.HTTPError as error:
+            self._kept.drop(folder)
             raise SwapError(f"vLLM did not take the adapter: {reason_of(error)}") from error
+        self._kept.keep(weights.model, folder)
         self.served[weights.model] = weights
         self._retired_at.pop(weights.model, None)
 

@@ -5,6 +5,7 @@ import logging
 import os
 import socket
 import tempfile
+from pathlib import Path
 
 from clawstream.rollout.arguments import arguments, environment
 from clawstream.rollout.engine import Engine, EngineError
@@ -40,11 +41,12 @@ def run(settings: RolloutSettings, kafka: KafkaSettings) -> int:
         weights = Follower(kafka, WEIGHTS)
         closing.callback(weights.close)
         sockets = closing.enter_context(tempfile.TemporaryDirectory(prefix="clawstream-vllm-"))
+        kept = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="clawstream-adapters-")))
         inherited = {**os.environ, "VLLM_RPC_BASE_PATH": sockets}
         engine = Engine(command, environment(settings, inherited), f"http://{settings.host}:{port}")
         closing.callback(engine.stop, settings.drain_seconds)
         _log.info("node %s: starting vLLM for %s on port %d", name, settings.model, port)
-        node = Node(name, settings, engine, weights, producer)
+        node = Node(name, settings, engine, weights, producer, kept)
         closing.callback(node.close)  # before vLLM is stopped, so that no new call comes to it
         if node.wait_ready(stop.is_set):
             node.start()

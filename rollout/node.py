@@ -19,6 +19,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from clawstream.rollout.adapters import Adapters
 from clawstream.rollout.arguments import max_model_len
 from clawstream.rollout.engine import Engine
+from clawstream.rollout.kept import KeptFolders
 from clawstream.rollout.settings import RolloutSettings
 from clawstream.rollout.snapshot import loadable_folder, tensor_shapes
 from clawstream.rollout.swap import SwapError, WeightSwap
@@ -41,13 +42,22 @@ class Node:
     """Serves the newest announced version of one model."""
 
     def __init__(
-        self, name: str, settings: RolloutSettings, engine: Engine, weights: Follower[WeightVersion], producer: Producer
+        self,
+        name: str,
+        settings: RolloutSettings,
+        engine: Engine,
+        weights: Follower[WeightVersion],
+        producer: Producer,
+        folder: Path,
     ) -> None:
-        """Says ``starting``. ``settings.model`` is version 0 until ``weights`` says otherwise."""
+        """Says ``starting``. ``settings.model`` is version 0 until ``weights`` says otherwise; ``folder`` is the node's
+        own, empty, and outlives vLLM."""
         self._name, self._settings, self._engine = name, settings, engine
         self._weights, self._producer = weights, producer
         self._swap = WeightSwap(engine.url, settings.swap_seconds)
-        self._adapters = Adapters(engine.url, settings.model_name, settings.adapters, settings.swap_seconds)
+        self._adapters = Adapters(
+            engine.url, settings.model_name, settings.adapters, settings.swap_seconds, KeptFolders(folder)
+        )
         self._digest, self._shapes = weights_digest(settings.model), tensor_shapes(settings.model)
         self._said_at, self._saying = 0.0, threading.Lock()
         self.version = 0

@@ -21,6 +21,11 @@ def weights_digest(folder: Path) -> str:
 
     Raises ``SnapshotError`` when there is none.
     """
+    if not folder.is_dir():
+        raise SnapshotError(
+            f"{folder} is gone, or was never on this machine; of each trainer's versions, those that live nodes serve "
+            "and the newest trainer.keep_snapshots are kept"
+        )
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise SnapshotError(f"{folder} holds no safetensors file")

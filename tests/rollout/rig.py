@@ -57,7 +57,9 @@ class Rig:
             Follower(kafka, WEIGHTS),
         )
         settings = RolloutSettings(model=self.model, heartbeat_seconds=heartbeat_seconds, adapters=adapters)
-        self.node = Node(name, settings, cast(Engine, self.engine), self.follower, self.producer)
+        self.kept = folder / "kept"
+        self.kept.mkdir()
+        self.node = Node(name, settings, cast(Engine, self.engine), self.follower, self.producer, self.kept)
 
     def announce(
         self,
@@ -67,6 +69,7 @@ class Rig:
         sha256: str = "",
         base: str | None = None,
         *,
+        uri: str = "",
         retired: bool = False,
     ) -> None:
         """Announce the weights of ``seed``; those of the node's own model without one."""
@@ -74,7 +77,7 @@ class Rig:
         weights = WeightVersion(
             model=model,
             version=version,
-            uri=folder.as_uri(),
+            uri=uri or folder.as_uri(),
             sha256=sha256 or weights_digest(folder),
             parent=None,
             update_id=None,

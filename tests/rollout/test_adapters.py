@@ -1,11 +1,13 @@
 """What a node does with adapters that ``weights`` announces: real Kafka, vLLM's control routes alone."""
 
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from clawstream.streams.files.snapshots import weights_digest
 from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import NODES
@@ -150,3 +152,41 @@ def test_a_restarted_node_does_not_load_what_is_retired(rig: Rig) -> None:
     rig.announce(1, seed=1, model="policy-a", base="policy", retired=True)
     rig.node.start()
     assert loads(rig) == ["policy-b@2"]
+
+
+def test_what_vllm_reads_outlives_the_trainers_folder_and_a_folder_that_is_gone_stops_nobody(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.node.start()
+    rig.announce(1, seed=1, model="policy-a", base="policy")
+    step_until(rig, "policy-a@1")
+    shutil.rmtree(rig.folder / "w1")  # pruned; vLLM may evict the adapter and read it again
+    [read] = [Path(body["lora_path"]) for body in rig.vllm.bodies if body and "lora_path" in body]
+    assert weights_digest(read)
+    rig.announce(2, seed=2, model="policy-a", base="policy", sha256="0" * 64, uri="file:///gone/version-000002")
+    rig.announce(1, seed=3, model="policy-b", base="policy")
+    step_until(rig, "policy-b@1")
+    assert (
+        "version 2 of policy-a is not loaded: /gone/version-000002 is gone, or was never on this machine" in caplog.text
+    )
+    assert {(each.node, each.version) for each in read_all(rig.kafka, NODES)} >= {
+        ("n1:policy-a", 1),
+        ("n1:policy-b", 1),
+    }
+
+
+def test_the_version_served_is_kept_however_many_are_refused(rig: Rig) -> None:
+    rig.node.start()
+    rig.announce(1, seed=1, model="policy-a", base="policy")
+    step_until(rig, "policy-a@1")
+    rig.vllm.statuses["/v1/load_lora_adapter"] = 500
+    for version in range(2, 8):
+        rig.announce(version, seed=2, model="policy-a", base="policy")
+        step_until(rig, f"policy-a@{version}")
+    [kept] = rig.kept.iterdir()
+    del rig.vllm.statuses["/v1/load_lora_adapter"]
+    for version in range(8, 12):
+        rig.announce(version, seed=2, model="policy-a", base="policy")
+        step_until(rig, f"policy-a@{version}")
+    assert len(list(rig.kept.iterdir())) == 4
+    assert not kept.exists()
