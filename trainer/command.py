@@ -42,7 +42,7 @@ def run(settings: TrainerSettings, kafka: KafkaSettings) -> int:
             _lead(settings, kafka, checkpoints, stop)
         else:
             wait_for_all()  # rank 0 has made or found a checkpoint
-            Session(settings, checkpoints).follow()
+            Session(settings, checkpoints, kafka.topic_prefix).follow()
     except (TrainerError, StreamError) as error:
         _log.error("%s", error)
         return 1
@@ -55,9 +55,9 @@ def _lead(settings: TrainerSettings, kafka: KafkaSettings, checkpoints: Checkpoi
             return
         with closing(Follower(kafka, WEIGHTS)) as weights:
             announced = _announced(settings, weights, checkpoints)
-            begin(settings, checkpoints)
+            begin(settings, checkpoints, kafka.topic_prefix)
             wait_for_all()
-            session = Session(settings, checkpoints)
+            session = Session(settings, checkpoints, kafka.topic_prefix)
             _log.info("version %d of %s is loaded; %s", session.state.version, settings.model_name, described(settings))
             if settings.correction == "none" and settings.max_policy_lag:
                 _log.warning("samples up to %d versions old train without correction", settings.max_policy_lag)

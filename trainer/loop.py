@@ -87,6 +87,7 @@ def train(
         trained_at = time.monotonic()
         _heed_others(streams, session, settings)
         _announce(streams, serving, state)
+        _prune(session, streams, serving)
         streams.samples.commit(state.next_offsets)  # for those who watch the lag; the checkpoint's are what counts
         if state.report is not None:
             _tell(state.report, time.monotonic() - trained_at)
@@ -110,16 +111,29 @@ def _heed_others(streams: Streams, session: Session, settings: TrainerSettings) 
 
 
 def _lags(streams: Streams, serving: Serving) -> Lags:
-    """How far others are behind; heard now, said some time ago."""
-    at_seconds = time.monotonic()
-    for received in streams.nodes.poll(0.0):
-        age_seconds = max(0.0, (now() - received.record.at).total_seconds())
-        serving.note(received.record, at_seconds - age_seconds)
+    """How far others are behind."""
+    at_seconds = _hear_nodes(streams, serving)
     lags = Lags(consumer_records=streams.samples.lag(), publish_versions=serving.publish_lag(at_seconds))
     CONSUMER_LAG.set(lags.consumer_records)
     PUBLISH_LAG.set(lags.publish_versions or 0)
     FENCED_NODES.set(serving.fenced(at_seconds))
     return lags
+
+
+def _hear_nodes(streams: Streams, serving: Serving) -> float:
+    """Take in what nodes say: heard now, said some time ago. The time now."""
+    at_seconds = time.monotonic()
+    for received in streams.nodes.poll(0.0):
+        age_seconds = max(0.0, (now() - received.record.at).total_seconds())
+        serving.note(received.record, at_seconds - age_seconds)
+    return at_seconds
+
+
+def _prune(session: Session, streams: Streams, serving: Serving) -> None:
+    """Remove old versions, once it is known that no node serves them: an update may have taken long."""
+    at_seconds = _hear_nodes(streams, serving)
+    if streams.nodes.caught_up:
+        session.prune(serving.needed(at_seconds))
 
 
 def _tell(report: UpdateReport, publish_seconds: float) -> None:

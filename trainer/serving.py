@@ -17,6 +17,7 @@ _LIVE = ("ready", "swapping")
 @dataclass(frozen=True, kw_only=True)
 class _Node:
     version: int
+    swapping: bool  # to a later one
     heard_at: float
 
 
@@ -33,7 +34,9 @@ class Serving:
         if status.model != self._model:
             return
         if status.health in _LIVE:
-            self._nodes[status.node] = _Node(version=status.version, heard_at=at_seconds)
+            self._nodes[status.node] = _Node(
+                version=status.version, swapping=status.health == "swapping", heard_at=at_seconds
+            )
         else:
             self._nodes.pop(status.node, None)
 
@@ -52,6 +55,16 @@ class Serving:
     def fenced(self, at_seconds: float) -> int:
         """How many nodes nobody waits for."""
         return sum(self._fenced(node, at_seconds) for node in self._nodes.values())
+
+    def needed(self, at_seconds: float) -> frozenset[int]:
+        """Versions whose folders a node may read: those that are served, and any that is being swapped in.
+
+        Fenced or not: a node that is heard serves, however far it is behind.
+        """
+        heard = [node for node in self._nodes.values() if at_seconds - node.heard_at <= self._deadline_seconds]
+        loading = min((node.version for node in heard if node.swapping), default=None)
+        later = {version for version in self._announced if loading is not None and version > loading}
+        return frozenset({node.version for node in heard} | later)
 
     def _fenced(self, node: _Node, at_seconds: float) -> bool:
         lacking = [since for version, since in self._announced.items() if version > node.version]

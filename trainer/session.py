@@ -4,7 +4,7 @@ Invariant: whenever no call is running, memory and the newest checkpoint say the
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import msgspec
@@ -22,12 +22,12 @@ from clawstream.trainer.settings import TrainerSettings
 from clawstream.trainer.updates.update import update
 from clawstream.trainer.versions.checkpoint import OPTIMIZER_FOLDER, Checkpoints
 from clawstream.trainer.versions.snapshot import copy_initial, write_snapshot
-from clawstream.trainer.versions.state import TrainerState, read_state, write_state
+from clawstream.trainer.versions.state import Origin, TrainerState, read_state, require_origin, write_state
 
 _NOTHING, _STOP = b"", b"stop"
 
 
-def begin(settings: TrainerSettings, checkpoints: Checkpoints) -> None:
+def begin(settings: TrainerSettings, checkpoints: Checkpoints, topic_prefix: str = "") -> None:
     """Make version 0, a copy of the initial model or an adapter that changes nothing, unless there is a checkpoint
     already. For rank 0."""
     if checkpoints.newest() is not None:
@@ -38,16 +38,19 @@ def begin(settings: TrainerSettings, checkpoints: Checkpoints) -> None:
     else:
         copy_initial(settings.model, folder)
     weights = _weights(settings, checkpoints, 0, folder)
-    write_state(folder, TrainerState(weights=weights, report=None, next_offsets={}))
+    write_state(
+        folder, TrainerState(weights=weights, report=None, next_offsets={}, origin=_origin(settings, topic_prefix))
+    )
     checkpoints.commit(0)
 
 
 class Session:
     """Continues the newest checkpoint, and makes the next ones."""
 
-    def __init__(self, settings: TrainerSettings, checkpoints: Checkpoints) -> None:
+    def __init__(self, settings: TrainerSettings, checkpoints: Checkpoints, topic_prefix: str = "") -> None:
         self._settings, self._checkpoints = settings, checkpoints
-        self.state = _newest_state(settings, checkpoints)
+        self._origin = _origin(settings, topic_prefix)
+        self.state = _newest_state(settings, checkpoints, self._origin)
         self._version = self.state.version
         newest = checkpoints.path(self._version)
         self._learners = load_learners(settings, newest, checkpoints.path(0))
@@ -74,10 +77,16 @@ class Session:
         self._write(self._save(), folder)
         weights = _weights(self._settings, self._checkpoints, self._version, folder)
         report = make_report(window, parent, outcome, self._settings, weights.created_at)
-        self.state = TrainerState(weights=weights, report=report, next_offsets=window.next_offsets, seen=seen)
+        self.state = TrainerState(
+            weights=weights, report=report, next_offsets=window.next_offsets, origin=self._origin, seen=seen
+        )
         write_state(folder, self.state)
         self._checkpoints.commit(self._version)
         return self.state
+
+    def prune(self, needed: Collection[int]) -> None:
+        """Remove versions from disk that are old, and not ``needed`` by nodes. For rank 0."""
+        self._checkpoints.prune(needed)
 
     def idle(self) -> None:
         """Tell the other ranks that there is nothing to train yet."""
@@ -119,17 +128,18 @@ class Session:
         return weights
 
 
-def _newest_state(settings: TrainerSettings, checkpoints: Checkpoints) -> TrainerState:
+def _origin(settings: TrainerSettings, topic_prefix: str) -> Origin:
+    return Origin(topic_prefix=topic_prefix, tenant=settings.tenant, model=settings.model_name)
+
+
+def _newest_state(settings: TrainerSettings, checkpoints: Checkpoints, origin: Origin) -> TrainerState:
     newest = checkpoints.newest()
     if newest is None:
         raise TrainerError(
             f"rank {rank()} finds no checkpoint in {settings.output_dir}: all ranks need the same folder"
         )
     state = read_state(checkpoints.path(newest))
-    if state.weights.model != settings.model_name:
-        raise TrainerError(
-            f"{settings.output_dir} holds checkpoints of model {state.weights.model}, not of {settings.model_name}"
-        )
+    require_origin(state, origin, settings.output_dir)
     if state.weights.base != (settings.adapter_of or None):
         raise TrainerError(
             f"{settings.output_dir} holds {_kind(state.weights.base)}, and trainer.adapter_of asks for "

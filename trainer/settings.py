@@ -112,7 +112,9 @@ class TrainerSettings(WindowSettings):
     gradient_checkpointing: bool = Field(False, description="recompute activations: less memory, more time")
     seed: int = Field(0, ge=0, description="seed of minibatch order")
 
-    keep_snapshots: int = Field(4, ge=2, description="newest versions kept on disk; version 0 is kept besides")
+    keep_snapshots: int = Field(
+        4, ge=2, description="newest versions kept on disk; besides, version 0 and what nodes serve"
+    )
     metrics_port: int = Field(0, ge=0, le=65535, description="port of Prometheus metrics on loopback; 0: off")
 
     @model_validator(mode="after")

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from clawstream.schemas import NodeStatus, UpdateReport
 from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
@@ -13,7 +15,7 @@ from clawstream.trainer.versions.announced import Announced, require_in_service
 from clawstream.trainer.versions.checkpoint import Checkpoints
 from clawstream.trainer.versions.publish import announce
 from clawstream.trainer.versions.rollback import has_optimizer, require_earlier, roll_back
-from clawstream.trainer.versions.state import TrainerState, read_state
+from clawstream.trainer.versions.state import TrainerState, read_state, require_origin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +82,7 @@ def rolled_back(settings: TrainerSettings, kafka: KafkaSettings, to: int) -> Tra
     checkpoints = Checkpoints(settings.output_dir, settings.keep_snapshots)
     with checkpoints.owned():
         require_earlier(checkpoints, to)
-        require_in_service(Announced.read(kafka), settings.model_name)
+        _require_announceable(checkpoints, kafka)
         state = roll_back(checkpoints, to)
         producer = Producer(kafka, "trainer")
         try:
@@ -88,3 +90,12 @@ def rolled_back(settings: TrainerSettings, kafka: KafkaSettings, to: int) -> Tra
         finally:
             producer.close()
     return state
+
+
+def _require_announceable(checkpoints: Checkpoints, kafka: KafkaSettings) -> None:
+    """Raise ``TrainerError`` when the versions are of another pipeline, or of what is retired."""
+    newest = checkpoints.path(checkpoints.versions()[-1])
+    state = read_state(newest)
+    if state.origin is not None:
+        require_origin(state, msgspec.structs.replace(state.origin, topic_prefix=kafka.topic_prefix), newest.parent)
+    require_in_service(Announced.read(kafka), state.weights.model)

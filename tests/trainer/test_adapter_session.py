@@ -15,6 +15,7 @@ from clawstream.trainer.session import Session, begin
 from clawstream.trainer.settings import TrainerSettings
 from clawstream.trainer.versions.checkpoint import OPTIMIZER_FOLDER, Checkpoints
 from clawstream.trainer.versions.rollback import roll_back
+from clawstream.trainer.versions.state import Origin
 from tests.builders import a_sample
 from tests.tiny_model import make_tiny_model
 
@@ -73,3 +74,14 @@ def test_whole_weights_are_not_gone_on_with_from_an_adapter(model: Path, tmp_pat
     whole = settings.model_copy(update={"adapter_of": ""})
     with pytest.raises(TrainerError, match=r"holds adapters of policy, and .* asks for whole weights"):
         Session(whole, checkpoints)
+
+
+@pytest.mark.parametrize(("prefix", "changed"), [("b-", {}), ("", {"tenant": ""})])
+def test_another_pipelines_or_tenants_checkpoint_is_not_gone_on_from(
+    model: Path, tmp_path: Path, prefix: str, changed: dict[str, str]
+) -> None:
+    settings, checkpoints = begun(model, tmp_path / "run")
+    first = Session(settings, checkpoints).advance(window(0), b"", LAGS)
+    assert first.origin == Origin(topic_prefix="", tenant="acme", model="policy-acme")
+    with pytest.raises(TrainerError, match=r"holds checkpoints of model policy-acme from samples of tenant acme in"):
+        Session(settings.model_copy(update=changed), checkpoints, prefix)

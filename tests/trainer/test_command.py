@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from clawstream.processors.replay.copying import Copy, run, with_version
-from clawstream.schemas import Sample, UpdateReport, WeightVersion
+from clawstream.schemas import NodeStatus, Sample, UpdateReport, WeightVersion, now
 from clawstream.streams.cluster.admin import create_missing
 from clawstream.streams.files.snapshots import weights_digest
 from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.writing.producer import Producer
-from clawstream.topics import SAMPLES, UPDATES, WEIGHTS
+from clawstream.topics import NODES, SAMPLES, UPDATES, WEIGHTS
 from clawstream.trainer.errors import TrainerError
 from clawstream.trainer.service import set_retired
 from clawstream.trainer.settings import TrainerSettings
@@ -244,3 +244,18 @@ def test_a_trainer_stops_when_its_adapter_is_retired_or_anothers_appears(
     wait_until(lambda: read_all(kafka, WEIGHTS)[-1].model == "policy", forge)
     os.kill(pid, signal.SIGTERM)
     assert forge.wait() == 0
+
+
+def test_what_a_node_serves_is_not_removed(kafka: KafkaSettings, forge: Forge, model: Path, tmp_path: Path) -> None:
+    node = NodeStatus(
+        node="n1", url="u", model="policy", version=1, health="ready", logprobs_mode="m", max_model_len=1, at=now()
+    )
+    producer = Producer(kafka, "test")
+    producer.send(NODES, node)
+    producer.close()
+    produce(kafka, samples(4))
+    pid = forge.start(trainer(model, tmp_path, window_samples=1, keep_snapshots=2), kafka)
+    wait_until(lambda: len(updates_of(kafka)) == 4, forge)
+    os.kill(pid, signal.SIGTERM)
+    assert forge.wait() == 0
+    assert Checkpoints(tmp_path, 2).versions() == [0, 1, 3, 4]

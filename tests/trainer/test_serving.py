@@ -67,3 +67,28 @@ def test_a_node_that_beats_but_does_not_follow_is_fenced_and_may_come_back() -> 
     assert nodes.fenced(16.0) == 1  # a newer version gives it no new time
     nodes.note(says("a", 8), 17.0)
     assert (nodes.publish_lag(17.0), nodes.fenced(17.0)) == (0, 0)
+
+
+def test_what_is_served_or_swapped_in_is_needed_and_what_the_silent_served_is_not() -> None:
+    nodes = serving(6)
+    nodes.note(says("a", 2), 0.0)
+    nodes.note(says("b", 6, health="swapping"), 8.0)
+    for version in (7, 8, 9):
+        nodes.announce(version, 8.0)
+    assert nodes.needed(9.0) == {2, 6, 7, 8, 9}
+    nodes.note(says("b", 8), 9.0)
+    assert nodes.needed(10.0) == {2, 8}
+    assert nodes.needed(11.0) == {8}  # a is silent
+    nodes.note(says("a", 2), 60.0)
+    assert nodes.fenced(60.0) == 2
+    assert nodes.needed(60.0) == {2}  # far behind, and heard: it serves
+
+
+def test_an_adapters_trainer_waits_for_the_nodes_of_its_adapter_alone() -> None:
+    nodes = Serving("policy-acme", deadline_seconds=10.0)
+    nodes.announce(4, 0.0)
+    nodes.note(says("n1", 0), 0.0)
+    nodes.note(says("n1:policy-other", 1, model="policy-other", base="policy"), 0.0)
+    assert nodes.publish_lag(1.0) is None
+    nodes.note(says("n1:policy-acme", 3, model="policy-acme", base="policy"), 0.0)
+    assert (nodes.publish_lag(1.0), nodes.needed(1.0)) == (1, {3})

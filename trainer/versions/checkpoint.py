@@ -11,7 +11,7 @@ it was synced. That rename is the commit; a process that dies before it leaves t
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -66,29 +66,29 @@ class Checkpoints:
         return folder
 
     def commit(self, version: int) -> None:
-        """Make what was written the newest version, then remove what is too old to be needed."""
+        """Make what was written the newest version."""
         folder = self.unfinished(version)
         for path in [*folder.rglob("*"), folder]:
             _sync(path)
         folder.rename(self.path(version))
         _sync(self._folder)
-        self._prune()
+
+    def prune(self, needed: Collection[int] = ()) -> None:
+        """Remove what is too old to be needed, but for the versions ``needed`` by those who serve them."""
+        versions = self.versions()
+        for version in versions[: -self._keep]:
+            if version != 0 and version not in needed:
+                self._remove(self.path(version))
+        for version in self.versions()[:-_KEPT_OPTIMIZERS]:
+            optimizer = self.path(version) / OPTIMIZER_FOLDER
+            if optimizer.exists():
+                self._remove(optimizer)
 
     def leave_report(self, version: int, report: bytes) -> Path:
         """Leave ``report`` of a ``version`` that was not made; its path."""
         path = self._folder / f"thrown-away-{version:06d}.json"
         path.write_bytes(report)
         return path
-
-    def _prune(self) -> None:
-        versions = self.versions()
-        for version in versions[: -self._keep]:
-            if version != 0:
-                self._remove(self.path(version))
-        for version in versions[:-_KEPT_OPTIMIZERS]:
-            optimizer = self.path(version) / OPTIMIZER_FOLDER
-            if optimizer.exists():
-                self._remove(optimizer)
 
     def _remove(self, path: Path) -> None:
         doomed = self._folder / f"{_REMOVED}{path.parent.name}-{path.name}"

@@ -45,7 +45,7 @@ def roll_back(checkpoints: Checkpoints, to: int) -> TrainerState:
         update_id=None,
         created_at=now(),
     )
-    state = TrainerState(weights=weights, report=None, next_offsets=newest.next_offsets, seen=newest.seen)
+    state = msgspec.structs.replace(newest, weights=weights, report=None)
     write_state(folder, state)
     checkpoints.commit(version)
     return state

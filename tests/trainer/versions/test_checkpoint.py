@@ -38,6 +38,7 @@ def test_old_versions_go_but_the_first_stays(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path, 3)
     for version in range(6):
         write(checkpoints, version)
+        checkpoints.prune()
     assert checkpoints.versions() == [0, 3, 4, 5]
     assert [(checkpoints.path(version) / OPTIMIZER_FOLDER).exists() for version in (0, 3, 4, 5)] == [
         False,
@@ -46,6 +47,17 @@ def test_old_versions_go_but_the_first_stays(tmp_path: Path) -> None:
         True,
     ]
     assert not list(tmp_path.glob(".removed*"))
+
+
+def test_what_nodes_serve_stays_for_as_long_as_they_do(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, 2)
+    for version in range(6):
+        write(checkpoints, version)
+        checkpoints.prune({1, 2})
+    assert checkpoints.versions() == [0, 1, 2, 4, 5]
+    checkpoints.prune({2})
+    assert checkpoints.versions() == [0, 2, 4, 5]
+    assert not (checkpoints.path(2) / OPTIMIZER_FOLDER).exists()
 
 
 def test_two_trainers_cannot_share_a_folder(tmp_path: Path) -> None:
@@ -70,6 +82,7 @@ with checkpoints.owned():
         for name in range(20):
             (folder / str(name)).write_text(str(version) * 1000)
         checkpoints.commit(version)
+        checkpoints.prune()
 """
 
 

@@ -34,6 +34,7 @@ def made(folder: Path, count: int) -> Checkpoints:
         state = TrainerState(weights=weights, report=None, next_offsets={0: version}, seen=bytes(16 * version))
         write_state(path, state)
         checkpoints.commit(version)
+    checkpoints.prune()
     return checkpoints
 
 
