@@ -11,23 +11,24 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, ResourcePatternType, ResourceType
 
+from clawstream.processors.growing import grow
 from clawstream.schemas import Sample
 from clawstream.streams.broker import LocalBroker
 from clawstream.streams.cluster.access import PROCESSES, Process, access
-from clawstream.streams.cluster.admin import create_missing, wait_for_kafka
+from clawstream.streams.cluster.admin import create_missing, drift, wait_for_kafka
 from clawstream.streams.cluster.clients import admin_client
 from clawstream.streams.cluster.inventory import inventory
 from clawstream.streams.errors import KafkaRefusedError, KafkaSendError, StreamError
 from clawstream.streams.lag.behind import Onlooker
 from clawstream.streams.lag.groups import LagReader
 from clawstream.streams.process.ports import free_port
-from clawstream.streams.reading.consumer import Follower, GroupConsumer, Received
+from clawstream.streams.reading.consumer import Follower, GroupConsumer, Received, read_all
 from clawstream.streams.reading.history import History, Told
 from clawstream.streams.reading.tail import Tail
 from clawstream.streams.settings import KafkaSettings, SettingsError
 from clawstream.streams.writing.dead import DeadLetters
 from clawstream.streams.writing.producer import Producer
-from clawstream.topics import CATALOGUE, FEEDBACK, NODES, REWARDS, SAMPLES, STEPS, WEIGHTS
+from clawstream.topics import CATALOGUE, FEEDBACK, NODES, REWARDS, SAMPLES, STEPS, UPDATES, WEIGHTS
 from tests.builders import a_feedback, a_step
 from tests.streams.secured import PASSWORD, Authority, add_user, authority, secured_node
 
@@ -147,8 +148,20 @@ def test_each_process_does_its_work_with_its_own_access(secured: Secured) -> Non
     preview.close()
     assert LagReader(console).end_offsets(replace(STEPS, name=STEPS.dead)) == {0: 0}
 
+    tenants = GroupConsumer(trainer, SAMPLES, "trainer-acme", DeadLetters(trainer, sender, "trainer"))
+    assert len(consume(tenants)) == 1
+    tenants.close()
+    assert read_all(trainer, UPDATES) == []  # ``clawstream weights list``
+
     report = Onlooker(secured.settings("lag")).report()
     assert {(each.group, each.topic) for each in report.groups} >= {("processors", "steps"), ("trainer", "samples")}
+
+    with pytest.raises(StreamError, match=r"consumer groups are not known: .*uthoriz"):
+        grow(secured.settings("topics", partitions=2), 0.0)
+    administrator = secured.settings("administrator", partitions=2)
+    assert len(grow(administrator, 0.0)) == sum(topic.scaled for topic in CATALOGUE)
+    assert create_missing(administrator) == list(drift(administrator)) == []
+    assert all(each.bytes_on_disk is not None for each in inventory(administrator))
 
 
 def test_who_is_allowed_nothing_is_told_so(secured: Secured) -> None:
