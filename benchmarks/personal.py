@@ -4,7 +4,8 @@
 
 For each seed (of users, judge, adapters and updates; the base is one) five tenants learn side by side at one vLLM,
 each with a LoRA adapter and a trainer of its own: three methods and a control with hints for another style, all for
-users who like ``plain``; and one for users who like ``warm``. Settings were chosen on other seeds (100 to 113). See
+users who like ``plain``; and one for users who like ``warm``. Settings were chosen on other seeds (100 to 113). A run
+that was cut short goes on after the seeds that are done, as long as the code is the same. See
 examples/personal/README.md.
 """
 
@@ -19,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.report import RESULTS, publish
+from benchmarks.report import RESULTS, digest, publish
 from clawstream.streams.broker import LocalBroker
 from clawstream.streams.settings import KafkaSettings
 from examples.personal.judge import Judge, judging
@@ -34,6 +35,10 @@ LEARNERS = (
     Learner(tenant="distill", likes="plain", method="distill"),
     Learner(tenant="wrong-hints", likes="plain", method="wrong-hints"),
     Learner(tenant="opposite", likes="warm", method="combined"),
+)
+_RUN = (  # what a seed's scores follow from
+    *("schemas", "topics", "streams", "gateway", "processors", "trainer", "rollout", "up", "demo"),
+    *("examples/personal", "benchmarks/personal.py"),
 )
 _BASE_SEED = 0
 _CHECKPOINTS, _TRIALS = (0, 12, 24, 36), 60
@@ -109,7 +114,9 @@ def draw(found: dict[int, Runs], path: Path) -> None:
 
 
 def main(seeds: Sequence[int], folder: Path) -> None:
-    """Run seed after seed, but for those that are done in ``folder``; the results hold all that were asked for."""
+    """Run seed after seed, but for those that this code has done in ``folder``; the results hold all of them."""
+    folder /= digest(RESULTS.parents[1], _RUN)
+    folder.mkdir(parents=True, exist_ok=True)
     base = make_base(folder / f"base-{_BASE_SEED}", seed=_BASE_SEED, progress=False)
     found = dict[int, Runs]()
     for seed in seeds:
@@ -129,5 +136,4 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--folder", type=Path, default=Path("runs/personal-benchmark"))
     given = parser.parse_args()
-    given.folder.mkdir(parents=True, exist_ok=True)
     main(given.seeds, given.folder)

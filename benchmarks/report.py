@@ -1,5 +1,6 @@
 """What every benchmark prints and writes: a table, ratios first, and ``results/<name>.json``."""
 
+import hashlib
 import json
 import os
 import platform
@@ -31,8 +32,22 @@ def publish(name: str, rows: Sequence[tuple[str, str]], raw: Mapping[str, Any]) 
         shown.add_row(*row)
     Console().print(shown)
     RESULTS.mkdir(exist_ok=True)
-    content = {"machine": _machine(), "versions": {package: version(package) for package in _VERSIONS}, **raw}
+    content = {"machine": _machine(), "versions": _versions(), **raw}
     (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
+
+
+def digest(folder: Path, parts: Sequence[str]) -> str:
+    """Of what is run: the packages' versions, and every file that ``parts`` of ``folder`` are or hold."""
+    found = hashlib.sha256(repr(_versions()).encode())
+    paths = [path for part in parts for path in (folder / part, *(folder / part).rglob("*"))]
+    for path in sorted(paths):
+        if path.is_file() and "__pycache__" not in path.parts:
+            found.update(f"{path.relative_to(folder)} {path.stat().st_size}\n".encode() + path.read_bytes())
+    return found.hexdigest()[:12]
+
+
+def _versions() -> dict[str, str]:
+    return {package: version(package) for package in _VERSIONS}
 
 
 def _machine() -> dict[str, Any]:
