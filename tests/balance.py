@@ -20,7 +20,7 @@ LONGEST = (  # as measured: each takes over twenty seconds
     "tests/loop/test_loop.py",
     NODE,
     "tests/examples/personal/test_tenants.py",
-    "tests/processors/test_worker.py",
+    "tests/processors/worker/test_worker.py",
     "tests/gateway/test_outage.py",
     "tests/trainer/test_command.py",
     "tests/agents/test_command.py",
