@@ -24,4 +24,5 @@ def test_a_file_is_a_unit_unless_it_shares_the_node(nodeid: str, expected: str) 
 
 
 def test_the_longest_begin_first() -> None:
-    assert [turn(f"{name}::test") for name in ("tests/a.py", WITH_NODE[0], LONGEST[0])] == [len(LONGEST), 1, 0]
+    files = ("tests/a.py", *WITH_NODE, LONGEST[0])
+    assert [turn(f"{file}::test") for file in files] == [len(LONGEST), *[LONGEST.index(NODE)] * len(WITH_NODE), 0]

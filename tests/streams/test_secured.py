@@ -21,7 +21,7 @@ from clawstream.streams.cluster.inventory import inventory
 from clawstream.streams.errors import KafkaRefusedError, KafkaSendError, StreamError
 from clawstream.streams.lag.behind import Onlooker
 from clawstream.streams.lag.groups import LagReader
-from clawstream.streams.process.ports import free_port
+from clawstream.streams.process.ports import free_port, listening
 from clawstream.streams.reading.consumer import Follower, GroupConsumer, Received, read_all
 from clawstream.streams.reading.history import History, Told
 from clawstream.streams.reading.tail import Tail
@@ -70,7 +70,8 @@ class Secured:
 
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
-    """Topics are there; every process has a user of its name, who may do what the process must."""
+    """Topics are there; every process has a user of its name, who may do what the process must. An ephemeral broker
+    leaves nothing."""
     folder = tmp_path_factory.mktemp("certificates")
     ca = authority("ca", folder)
     node = secured_node(ca, folder, sasl_port=free_port(), tls_port=free_port())
@@ -80,6 +81,10 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
             add_user(broker.bootstrap_servers, process)
             allow(found.base, process)
         yield found
+        data = broker.data_dir
+        assert (data / "kafka").is_dir()
+    assert not data.exists()
+    assert not listening(broker.port)
 
 
 def allow(settings: KafkaSettings, process: Process) -> None:

@@ -55,10 +55,19 @@ def gone(pid: int, within_seconds: float = 5.0) -> bool:
     return False
 
 
+def says_what_its_kafka_uses(metrics_port: int) -> None:
+    with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=10) as answer:
+        found = re.search(r"^clawstream_broker_process_resident_memory_bytes (\S+)", answer.read().decode(), re.M)
+    assert found is not None
+    assert float(found[1]) > 50e6
+
+
 def test_it_announces_itself_and_stops_cleanly_then_dies_with_its_parent(tmp_path: Path) -> None:
-    process, line = start(tmp_path)
+    metrics_port = free_port()
+    process, line = start(tmp_path, metrics_port)
     where = rf"127\.0\.0\.1:\d+ in \d+\.\d s, data in {re.escape(str(tmp_path))}"
     assert re.fullmatch(rf"Kafka {re.escape(KAFKA_VERSION)} ready at {where}", line)
+    says_what_its_kafka_uses(metrics_port)
     process.send_signal(signal.SIGTERM)
     assert process.communicate(timeout=30)[0] == ""
     assert process.returncode == 0
@@ -72,16 +81,3 @@ def test_it_announces_itself_and_stops_cleanly_then_dies_with_its_parent(tmp_pat
     if sys.platform == "linux":
         assert gone(jvm)
         assert FileLock(tmp_path / "broker.lock").acquire(wait=False)
-
-
-def test_it_says_what_its_kafka_uses(tmp_path: Path) -> None:
-    port = free_port()
-    process, _ = start(tmp_path / "data", port)
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-            found = re.search(r"^clawstream_broker_process_resident_memory_bytes (\S+)", answer.read().decode(), re.M)
-        assert found is not None
-        assert float(found[1]) > 50e6
-    finally:
-        process.terminate()
-        process.wait(30)

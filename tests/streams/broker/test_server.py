@@ -85,14 +85,6 @@ def test_a_broker_that_cannot_read_its_data_says_why(kept: LocalBroker, tmp_path
     assert not broken.running
 
 
-def test_an_ephemeral_broker_leaves_nothing() -> None:
-    with LocalBroker(port=0, ephemeral=True) as broker:
-        folder = broker.data_dir
-        assert (folder / "kafka").is_dir()
-    assert not folder.exists()
-    assert not listening(broker.port)
-
-
 def test_a_broker_that_was_not_started_has_no_process() -> None:
     with pytest.raises(BrokerError, match="was not started"):
         _ = LocalBroker(port=0).pid
