@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -26,13 +26,14 @@ from clawstream.schemas import NodeStatus, WeightVersion, now
 from clawstream.streams.broker import LocalBroker
 from clawstream.streams.cluster.admin import create_missing
 from clawstream.streams.files.snapshots import weights_digest
-from clawstream.streams.reading.consumer import read_all
+from clawstream.streams.reading.consumer import Follower, read_all
 from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.writing.producer import Producer
 from clawstream.topics import NODES, WEIGHTS
 from tests.tiny_model import make_tiny_model
 
 START_SECONDS = 240.0
+_LOOK_SECONDS = 0.5
 EARLIER = (1, 2)  # versions that were announced before the node is started
 T = TypeVar("T")
 
@@ -77,13 +78,13 @@ class VllmNode:
     def wait(self, condition: Callable[[NodeStatus], bool], seconds: float = 90.0) -> NodeStatus:
         """The node's newest status once it meets ``condition``."""
         deadline = time.monotonic() + seconds
-        while True:
-            said = self.statuses()
-            if said and condition(said[-1]):
-                return said[-1]
-            assert self.process.poll() is None, f"the node ended: {self.log.read_text()[-3000:]}"
-            assert time.monotonic() < deadline, f"not in {seconds} s: {said[-1:]}; {self.log.read_text()[-3000:]}"
-            time.sleep(0.1)
+        with closing(Follower(self.kafka, NODES)) as nodes:
+            said = [each.record for each in nodes.to_end() if each.record.node == self.name]
+            while not said or not condition(said[-1]):
+                assert self.process.poll() is None, f"the node ended: {self.log.read_text()[-3000:]}"
+                assert time.monotonic() < deadline, f"not in {seconds} s: {said[-1:]}; {self.log.read_text()[-3000:]}"
+                said += [each.record for each in nodes.poll(_LOOK_SECONDS) if each.record.node == self.name]
+            return said[-1]
 
     @cached_property
     def url(self) -> str:
