@@ -18,7 +18,7 @@ from clawstream.streams.process.shutdown import stop_event
 from clawstream.streams.reading.consumer import Follower
 from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.writing.producer import Producer
-from clawstream.topics import WEIGHTS
+from clawstream.topics import NODES, WEIGHTS
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.1
@@ -40,13 +40,15 @@ def run(settings: RolloutSettings, kafka: KafkaSettings) -> int:
         closing.callback(producer.close)
         weights = Follower(kafka, WEIGHTS)
         closing.callback(weights.close)
+        nodes = Follower(kafka, NODES)
+        closing.callback(nodes.close)
         sockets = closing.enter_context(tempfile.TemporaryDirectory(prefix="clawstream-vllm-"))
         kept = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="clawstream-adapters-")))
         inherited = {**os.environ, "VLLM_RPC_BASE_PATH": sockets}
         engine = Engine(command, environment(settings, inherited), f"http://{settings.host}:{port}")
         closing.callback(engine.stop, settings.drain_seconds)
         _log.info("node %s: starting vLLM for %s on port %d", name, settings.model, port)
-        node = Node(name, settings, engine, weights, producer, kept)
+        node = Node(name, settings, engine, weights, nodes, producer, kept)
         closing.callback(node.close)  # before vLLM is stopped, so that no new call comes to it
         if node.wait_ready(stop.is_set):
             node.start()

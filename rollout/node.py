@@ -23,6 +23,7 @@ from clawstream.rollout.kept import KeptFolders
 from clawstream.rollout.settings import RolloutSettings
 from clawstream.rollout.snapshot import loadable_folder, tensor_shapes
 from clawstream.rollout.swap import SwapError, WeightSwap
+from clawstream.rollout.turns import has_turn
 from clawstream.schemas import NodeHealth, NodeStatus, WeightVersion, now
 from clawstream.streams.files.snapshots import SnapshotError, weights_digest
 from clawstream.streams.reading.consumer import Follower
@@ -31,6 +32,7 @@ from clawstream.topics import NODES
 
 _log = logging.getLogger(__name__)
 _VERSION = Gauge("clawstream_node_version", "Policy version being served")
+_TURN_POLL_SECONDS = 0.02
 _FORGET_SECONDS = 2.0  # after which nobody sends calls to an adapter that is said to be stopped
 _SWAPS = Counter("clawstream_swaps", "Weight swaps", ["outcome"])
 _SWAP_SECONDS = Histogram(
@@ -47,13 +49,16 @@ class Node:
         settings: RolloutSettings,
         engine: Engine,
         weights: Follower[WeightVersion],
+        nodes: Follower[NodeStatus],
         producer: Producer,
         folder: Path,
     ) -> None:
         """Says ``starting``. ``settings.model`` is version 0 until ``weights`` says otherwise; ``folder`` is the node's
         own, empty, and outlives vLLM."""
         self._name, self._settings, self._engine = name, settings, engine
-        self._weights, self._producer = weights, producer
+        self._weights, self._nodes, self._producer = weights, nodes, producer
+        self._heard: dict[str, NodeStatus] = {}  # what each node said last
+        self._waiting: tuple[WeightVersion, float] | None = None  # for the turn to load these, and since when
         self._swap = WeightSwap(engine.url, settings.swap_seconds)
         self._adapters = Adapters(
             engine.url, settings.model_name, settings.adapters, settings.swap_seconds, KeptFolders(folder)
@@ -83,9 +88,9 @@ class Node:
         Raises ``EngineError`` when vLLM has ended or holds weights that are not known.
         """
         self._engine.check()
-        received = self._weights.poll(timeout_seconds)
+        received = self._weights.poll(timeout_seconds if self._waiting is None else _TURN_POLL_SECONDS)
         announced = [entry.record for entry in received]
-        changed = self._follow(announced)
+        changed = self._follow(self._in_turn(announced))
         self._follow_adapters(announced)
         due = time.monotonic() - self._said_at > self._settings.heartbeat_seconds
         if changed or (due and self._engine.answers()):
@@ -96,6 +101,22 @@ class Node:
         self._swap.close()
         self._adapters.close()
         self._say("stopped")
+
+    def _in_turn(self, announced: list[WeightVersion]) -> list[WeightVersion]:
+        """Of ``announced`` and what waited before, what may be loaded now; the rest waits."""
+        for received in self._nodes.poll(0.0):
+            self._heard[received.record.node] = received.record
+        of_model = [each for each in announced if each.model == self._settings.model_name]
+        if of_model:
+            self._waiting = of_model[-1], self._waiting[1] if self._waiting else time.monotonic()
+        if self._waiting is None:
+            return []
+        wanted, since = self._waiting
+        overdue = time.monotonic() - since > self._settings.turn_seconds
+        if not overdue and not has_turn(self._name, wanted.model, wanted.version, self._heard.values(), now()):
+            return []
+        self._waiting = None
+        return [wanted]
 
     def _follow(self, announced: list[WeightVersion]) -> bool:
         """Serve the last of ``announced`` that is of this model; True when the version served has changed."""

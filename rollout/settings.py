@@ -35,6 +35,9 @@ class RolloutSettings(Section):
     threads: int = Field(default=0, ge=0, description="OpenMP threads of vLLM on CPU; 0: vLLM's choice")
     start_seconds: float = Field(default=300.0, gt=0, description="time that vLLM has to get ready")
     swap_seconds: float = Field(default=120.0, gt=0, description="time that one call of a weight swap has")
+    turn_seconds: float = Field(
+        default=10.0, ge=0, description="longest wait for other nodes that load a version first; 0: all at once"
+    )
     drain_seconds: int = Field(default=10, ge=0, description="time that requests in flight have to end at a stop")
     heartbeat_seconds: float = Field(default=5.0, gt=0, description="how often the node repeats its status")
     metrics_port: int = Field(default=0, ge=0, le=65535, description="port of /metrics; 0: none")

@@ -97,8 +97,9 @@ class NodeClient:
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
     def _choices(self, model: str | None, trajectory_id: str) -> list[NodeStatus]:
+        """In the order of trying. A node that swaps weights comes late: calls wait there, and no prefix is kept."""
         order = ranked(serving(self._nodes.live(), model), trajectory_id, self._under_way)
-        return sorted(order, key=self._nodes.is_ailing)
+        return sorted(order, key=lambda status: (self._nodes.is_ailing(status), status.health == "swapping"))
 
     async def _open_on(self, node: NodeStatus, asked: ChatRequest, known: Known | None) -> NodeStream:
         """Raises ``UnreachedError``, ``_FailedError`` where another node may do better, else ``ApiError``."""

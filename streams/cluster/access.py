@@ -20,7 +20,7 @@ _READS: dict[Process, tuple[Topic[Any], ...]] = {
     "gateway": (STEPS, FEEDBACK, NODES, WEIGHTS),
     "processors": (STEPS, FEEDBACK, TRAJECTORIES, WEIGHTS),
     "trainer": (SAMPLES, NODES, WEIGHTS, UPDATES),
-    "rollout": (WEIGHTS,),
+    "rollout": (WEIGHTS, NODES),
     "console": CATALOGUE,
     "lag": CATALOGUE,
     "dataset": CATALOGUE,

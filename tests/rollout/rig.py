@@ -57,9 +57,10 @@ class Rig:
             Follower(kafka, WEIGHTS),
         )
         settings = RolloutSettings(model=self.model, heartbeat_seconds=heartbeat_seconds, adapters=adapters)
+        self.nodes = Follower(kafka, NODES)
         self.kept = folder / "kept"
         self.kept.mkdir()
-        self.node = Node(name, settings, cast(Engine, self.engine), self.follower, self.producer, self.kept)
+        self.node = Node(name, settings, cast(Engine, self.engine), self.follower, self.nodes, self.producer, self.kept)
 
     def announce(
         self,
@@ -91,6 +92,12 @@ class Rig:
         """Let the node take what was announced."""
         for _ in range(int(seconds / 0.1)):
             self.node.step(0.1)
+
+    def close(self) -> None:
+        """Close what talks to Kafka."""
+        self.follower.close()
+        self.nodes.close()
+        self.producer.close()
 
     @property
     def said(self) -> list[tuple[str, int]]:

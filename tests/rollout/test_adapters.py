@@ -21,8 +21,7 @@ pytestmark = pytest.mark.kafka
 def rig(kafka: KafkaSettings, vllm: FakeVllm, tmp_path: Path) -> Iterator[Rig]:
     made = Rig(kafka, vllm, tmp_path, adapters=2)
     yield made
-    made.follower.close()
-    made.producer.close()
+    made.close()
 
 
 def loads(rig: Rig) -> list[str]:
@@ -69,8 +68,7 @@ def test_a_late_joiner_is_ready_once_its_adapters_are(rig: Rig, tmp_path: Path) 
     late.node.start()
     ready = [(node, version) for node, health, version, _ in said(late) if health == "ready"]
     assert ready == [("n2:policy-a", 3), ("n2", 0)]
-    late.follower.close()
-    late.producer.close()
+    late.close()
 
 
 def test_the_heart_beats_on_while_an_adapter_loads(kafka: KafkaSettings, vllm: FakeVllm, tmp_path: Path) -> None:
@@ -80,8 +78,7 @@ def test_the_heart_beats_on_while_an_adapter_loads(kafka: KafkaSettings, vllm: F
     rig.announce(1, seed=1, model="policy-a", base="policy")
     step_until(rig, "policy-a@1")
     assert rig.said.count(("ready", 0)) >= 6
-    rig.follower.close()
-    rig.producer.close()
+    rig.close()
 
 
 def test_an_announcement_again_and_another_models_adapter_are_passed(rig: Rig) -> None:

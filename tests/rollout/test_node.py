@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from clawstream.rollout.engine import EngineError
+from clawstream.schemas import NodeStatus, now
 from clawstream.streams.settings import KafkaSettings
+from clawstream.topics import NODES
 from tests.rollout.fake_vllm import FakeVllm
 from tests.rollout.rig import Rig
 
@@ -18,8 +20,7 @@ pytestmark = pytest.mark.kafka
 def rig(kafka: KafkaSettings, vllm: FakeVllm, tmp_path: Path) -> Iterator[Rig]:
     made = Rig(kafka, vllm, tmp_path)
     yield made
-    made.follower.close()
-    made.producer.close()
+    made.close()
 
 
 def test_without_an_announcement_it_serves_version_0(rig: Rig) -> None:
@@ -137,8 +138,7 @@ def test_the_heartbeat_repeats_the_status_while_vllm_answers(
     rig.engine.silent = True
     rig.steps()
     assert len(rig.said) == beats
-    rig.follower.close()
-    rig.producer.close()
+    rig.close()
 
 
 def test_the_heart_beats_on_while_large_weights_load(kafka: KafkaSettings, vllm: FakeVllm, tmp_path: Path) -> None:
@@ -149,8 +149,7 @@ def test_the_heart_beats_on_while_large_weights_load(kafka: KafkaSettings, vllm:
     rig.steps(0.5)
     assert rig.said.count(("swapping", 0)) >= 4
     assert rig.said[-1] == ("ready", 1)
-    rig.follower.close()
-    rig.producer.close()
+    rig.close()
 
 
 def test_a_node_that_starts_says_so(kafka: KafkaSettings, vllm: FakeVllm, tmp_path: Path) -> None:
@@ -159,8 +158,7 @@ def test_a_node_that_starts_says_so(kafka: KafkaSettings, vllm: FakeVllm, tmp_pa
     threading.Timer(1.0, given_up.set).start()
     assert not rig.node.wait_ready(given_up.is_set)
     assert rig.said.count(("starting", 0)) == len(rig.said) >= 4
-    rig.follower.close()
-    rig.producer.close()
+    rig.close()
 
 
 def test_the_topic_is_followed_while_others_write(rig: Rig) -> None:
@@ -176,3 +174,28 @@ def test_the_topic_is_followed_while_others_write(rig: Rig) -> None:
     trainer.join()
     rig.steps()
     assert rig.said[-1] == ("ready", 5)
+
+
+def test_it_waits_for_its_turn_while_another_node_loads(rig: Rig) -> None:
+    def another_serves(version: int) -> None:
+        status = NodeStatus(
+            node="n0",
+            url="u",
+            model="policy",
+            version=version,
+            health="ready",
+            logprobs_mode="m",
+            max_model_len=1,
+            at=now(),
+        )
+        rig.producer.send(NODES, status).result(30)
+
+    another_serves(0)
+    rig.node.start()
+    rig.announce(1, seed=1)
+    rig.steps(0.5)
+    assert rig.node.version == 0
+    rig.announce(2, seed=2)
+    another_serves(2)
+    rig.steps(0.5)
+    assert (rig.node.version, rig.loaded) == (2, ["w2"])

@@ -24,8 +24,7 @@ def rigs(kafka: KafkaSettings, tmp_path: Path) -> Iterator[dict[str, Rig]]:
         made = {}
         for name in ("a", "b", "c"):
             rig = Rig(kafka, closing.enter_context(fake_vllm()), tmp_path / name, name=name)
-            closing.callback(rig.producer.close)
-            closing.callback(rig.follower.close)
+            closing.callback(rig.close)
             made[name] = rig
         yield made
 

@@ -39,6 +39,23 @@ async def test_a_trajectory_stays_with_its_node(kafka: KafkaSettings) -> None:
     assert len(set.union(*homes.values())) == 3
 
 
+async def test_calls_go_to_nodes_that_do_not_swap_and_to_those_that_do_where_there_are_no_others(
+    kafka: KafkaSettings,
+) -> None:
+    nodes = [FakeNode() for _ in range(2)]
+    async with gateway(kafka, *nodes) as client:
+        await announce(kafka, status_of(nodes[0], "n0", health="swapping"))
+        await until(lambda: any(each.health == "swapping" for each in client.gateway.nodes.live()))
+        for trajectory in range(6):
+            assert (await client.chat(f"/t{trajectory}/g/v1"))[0] == 200
+        assert [len(node.bodies) for node in nodes] == [0, 6]
+        await announce(kafka, status_of(nodes[1], "n1", health="swapping"))
+        await until(lambda: all(each.health == "swapping" for each in client.gateway.nodes.live()))
+        for trajectory in range(6):
+            assert (await client.chat(f"/t{trajectory}/g/v1"))[0] == 200
+    assert len(nodes[0].bodies) > 0
+
+
 async def test_a_full_node_passes_calls_on_and_gets_its_trajectories_back(kafka: KafkaSettings) -> None:
     go_on = asyncio.Event()
     script: list[Any] = [go_on, *answer_data([1], [10], text="a"), DONE]
