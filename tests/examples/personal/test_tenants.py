@@ -11,11 +11,12 @@ from clawstream.streams.broker import LocalBroker
 from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import NODES, SAMPLES, STEPS, UPDATES
+from clawstream.trainer.service import set_retired
 from examples.personal.judge import Judge, judging
 from examples.personal.learners import BASE, Learner
 from examples.personal.model import make_base
 from examples.personal.run import learn
-from examples.personal.stage import Stage, stage
+from examples.personal.stage import Stage, stage, until
 
 pytestmark = [pytest.mark.loop, pytest.mark.kafka, pytest.mark.vllm]
 
@@ -34,6 +35,13 @@ def logprobs(running: Stage, model: str) -> list[Any]:
     return found
 
 
+def served_by(running: Stage) -> set[str]:
+    """Names that vLLM answers to."""
+    [url] = {status.url for status in running.observed.nodes.values()}
+    found = httpx.get(f"{url}/v1/models", timeout=60.0).raise_for_status().json()
+    return {each["id"].partition("@")[0] for each in found["data"]}
+
+
 async def test_what_one_tenant_teaches_its_policy_never_moves_another_s(broker: LocalBroker, tmp_path: Path) -> None:
     base = await asyncio.to_thread(make_base, tmp_path / "base", seed=0, steps=15, progress=False)
     kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
@@ -49,6 +57,10 @@ async def test_what_one_tenant_teaches_its_policy_never_moves_another_s(broker: 
         steps, samples, reports = (read_all(running.kafka, topic) for topic in (STEPS, SAMPLES, UPDATES))
         said = [status for status in read_all(running.kafka, NODES) if status.model == BASE]
         served = running.served_version(THEIRS)
+        set_retired(running.kafka, THEIRS.policy, retired=True)
+        await until(lambda: THEIRS.policy not in served_by(running), 60.0, "a retired adapter is still loaded")
+        assert {OURS.policy, BASE} <= served_by(running)
+        assert logprobs(running, OURS.policy) == after[OURS.policy]
     assert (after[THEIRS.policy], after[BASE]) == (before[THEIRS.policy], before[BASE])
     assert after[OURS.policy] != before[OURS.policy]
     assert (first.version, served) == (0, 0)
