@@ -5,7 +5,7 @@ file of another ``LAYOUT`` is thrown away and built again. ``search`` keeps no t
 again from the record.
 """
 
-LAYOUT = 1  # counted up with every change of a table, or of what text is searched
+LAYOUT = 2  # counted up with every change of a table, or of what text is searched
 
 TABLES = """
 CREATE TABLE offsets (topic TEXT, "partition" INTEGER, next INTEGER, PRIMARY KEY (topic, "partition")) WITHOUT ROWID;
@@ -47,7 +47,9 @@ CREATE TABLE trajectories (             -- what a list shows
     update_version INTEGER,             -- that trained it
     UNIQUE (tenant, trajectory_id)
 );
-CREATE INDEX trajectories_by_time ON trajectories (tenant, last_ms);
+-- What filters look at lies in it too: a list of what hardly any has passes many.
+CREATE INDEX trajectories_by_time
+    ON trajectories (tenant, last_ms, channel, review, reward, version_min, version_max, steps);
 CREATE INDEX trajectories_by_status ON trajectories (tenant, status, last_ms);
 CREATE INDEX trajectories_by_agent ON trajectories (tenant, agent, last_ms);
 CREATE INDEX trajectories_by_group ON trajectories (tenant, group_id, last_ms);
