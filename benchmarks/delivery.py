@@ -71,10 +71,11 @@ def write(kafka: KafkaSettings, trajectories: int, turns: int, steps_per_second:
     began, written = time.monotonic(), 0
     for number in range(trajectories):
         name, group = f"t{number}", f"g{number // _GROUP_SIZE}"
-        for step in conversation(name, group, turns, 1000):
-            step_ids.add(step.step_id)
-            producer.send(STEPS, step)
-            written += 1
+        steps = list(conversation(name, group, turns, 1000))
+        for sent in [producer.send(STEPS, step) for step in steps]:
+            sent.result()  # before its end, as a gateway sees to it
+        step_ids |= {step.step_id for step in steps}
+        written += len(steps)
         done = completed(name, group, number % 7 / 4)
         if number % _UNREWARDED == 0:
             done = replace(done, kind="aborted")

@@ -13,6 +13,7 @@ import contextlib
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from clawstream.up.supervisor import Supervisor
 GROUP_SIZE = 4
 _CASES = ((1_000, 1, 1), (1_000, 2, 1), (20_000, 1, 5), (20_000, 2, 5))  # bytes of a step, workers, fewer of them
 _WAIT_SECONDS = 300.0
+_WRITTEN_AT_ONCE = 500
 
 Records = list[tuple[str, bytes, bytes]]  # topic, key, value
 
@@ -52,12 +54,15 @@ def encoded(kafka: KafkaSettings, trajectories: int, turns: int, step_bytes: int
 
 
 def write(kafka: KafkaSettings, records: Records) -> None:
-    """Return once Kafka has all ``records``."""
-    producer = Producer(kafka, "benchmark")
-    batch = producer.batch()
-    for topic, key, value in records:
-        batch.send_bytes(topic, key, value)
-    batch.sent().result()
+    """Return once Kafka has all ``records``: of each some, steps before completions, as a gateway sees to it."""
+    producer, left = Producer(kafka, "benchmark"), iter(records)
+    while some := list(islice(left, _WRITTEN_AT_ONCE)):
+        for is_step in (True, False):
+            batch = producer.batch()
+            for topic, key, value in some:
+                if (topic == kafka.name(STEPS.name)) is is_step:
+                    batch.send_bytes(topic, key, value)
+            batch.sent().result()
     producer.close()
 
 
