@@ -91,7 +91,6 @@ class Engine:
 
     def stop(self, drain_seconds: float = 0.0) -> None:
         """Ask it to stop, with that much time for requests in flight, then end it and all its children."""
-        self._client.close()
         if self._child.poll() is None:
             self._child.terminate()
         try:

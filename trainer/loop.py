@@ -64,7 +64,7 @@ def train(
     """
     max_publish_lag = max(1, settings.max_policy_lag)
     _announce(streams, serving, session.state)
-    notices = DiscardNotices()
+    notices, is_pruned = DiscardNotices(), True
     while not stop.is_set():
         version = session.state.version
         _heed_others(streams, session, settings)
@@ -73,6 +73,7 @@ def train(
         if (notice := notices.due(assembler.discarded, time.monotonic())) is not None:
             _log.warning("%s", notice)
         lags = _lags(streams, serving)
+        is_pruned = is_pruned or _prune(session, streams, serving)
         if not assembler.due(time.monotonic()):
             streams.samples.commit(assembler.passed())  # else others' samples would seem to wait for this trainer
             session.idle()
@@ -87,7 +88,7 @@ def train(
         trained_at = time.monotonic()
         _heed_others(streams, session, settings)
         _announce(streams, serving, state)
-        _prune(session, streams, serving)
+        is_pruned = _prune(session, streams, serving)
         streams.samples.commit(state.next_offsets)  # for those who watch the lag; the checkpoint's are what counts
         if state.report is not None:
             _tell(state.report, time.monotonic() - trained_at)
@@ -129,11 +130,12 @@ def _hear_nodes(streams: Streams, serving: Serving) -> float:
     return at_seconds
 
 
-def _prune(session: Session, streams: Streams, serving: Serving) -> None:
-    """Remove old versions, once it is known that no node serves them: an update may have taken long."""
+def _prune(session: Session, streams: Streams, serving: Serving) -> bool:
+    """Remove old versions; False while it is not known yet which of them nodes serve."""
     at_seconds = _hear_nodes(streams, serving)
     if streams.nodes.caught_up:
         session.prune(serving.needed(at_seconds))
+    return streams.nodes.caught_up
 
 
 def _tell(report: UpdateReport, publish_seconds: float) -> None:

@@ -12,6 +12,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import ConfigResource, NewTopic  # type: ignore[attr-defined]
 
 from clawstream.streams.cluster.clients import admin_client
+from clawstream.streams.cluster.patience import patiently
 from clawstream.streams.cluster.refusals import refusal
 from clawstream.streams.errors import KafkaRefusedError, KafkaUnreachableError, StreamError
 from clawstream.streams.settings import KafkaSettings, SettingsError
@@ -123,8 +124,12 @@ def drift(settings: KafkaSettings) -> Iterator[Drift]:
     present = client.list_topics(timeout=_TIMEOUT_SECONDS).topics
     wanted = {topic.name: topic for topic in wanted_topics(settings)}
     existing = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in wanted if name in present]
-    configs = client.describe_configs(existing) if existing else {}
-    found_configs = {resource.name: future.result() for resource, future in configs.items()}
+
+    def ask() -> dict[str, dict[str, Any]]:
+        configs = client.describe_configs(existing) if existing else {}
+        return {resource.name: future.result() for resource, future in configs.items()}
+
+    found_configs = patiently(ask, "how topics are configured")  # not every broker knows a new topic at once
     for name, topic in wanted.items():
         if name not in present:
             yield Drift(topic=name, what="missing", wanted=f"{topic.partitions} partitions", found="")

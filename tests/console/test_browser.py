@@ -11,7 +11,7 @@ from clawstream.streams.writing.producer import Producer
 from clawstream.topics import FEEDBACK, REJECTED, SAMPLES, STEPS
 from tests.builders import a_step
 from tests.console.running import Watched
-from tests.processors.test_worker import workers
+from tests.processors.worker.test_worker import workers
 
 pytestmark = pytest.mark.kafka
 

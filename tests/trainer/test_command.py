@@ -255,7 +255,7 @@ def test_what_a_node_serves_is_not_removed(kafka: KafkaSettings, forge: Forge, m
     producer.close()
     produce(kafka, samples(4))
     pid = forge.start(trainer(model, tmp_path, window_samples=1, keep_snapshots=2), kafka)
-    wait_until(lambda: len(updates_of(kafka)) == 4, forge)
+    wait_until(lambda: Checkpoints(tmp_path, 2).versions() == [0, 1, 3, 4], forge)
     os.kill(pid, signal.SIGTERM)
     assert forge.wait() == 0
     assert Checkpoints(tmp_path, 2).versions() == [0, 1, 3, 4]
