@@ -38,16 +38,16 @@ def list_(context: click.Context, /, **given: Any) -> None:
 
     Below, every adapter that was announced: its version, and whether it is in service or retired.
     """
-    from clawstream.trainer import service
+    from clawstream.trainer.versions.retiring import ADAPTERS_HEADER, adapters_listed
     from clawstream.trainer.weights import HEADER, listed
 
     settings, kafka = _settings(context, given)
     click.echo(HEADER)
     for line in listed(settings, kafka):
         click.echo(str(line))
-    if adapters := service.adapters_listed(kafka):
+    if adapters := adapters_listed(kafka):
         click.echo()
-        for row in aligned([service.HEADER, *adapters]):
+        for row in aligned([ADAPTERS_HEADER, *adapters]):
             click.echo(row)
 
 
@@ -69,7 +69,7 @@ def rollback(context: click.Context, /, version: int, **given: Any) -> None:
 @click.pass_context
 def retire(context: click.Context, /, name: str) -> None:
     """Take the adapter NAME from service: nodes unload it, its trainer stops, and the model answers in its place."""
-    from clawstream.trainer.service import set_retired
+    from clawstream.trainer.versions.retiring import set_retired
 
     with _told():
         found = set_retired(load(KafkaSettings, context.obj), name, retired=True)
@@ -81,7 +81,7 @@ def retire(context: click.Context, /, name: str) -> None:
 @click.pass_context
 def restore(context: click.Context, /, name: str) -> None:
     """Bring the retired adapter NAME back as it was; its trainer can be started again."""
-    from clawstream.trainer.service import set_retired
+    from clawstream.trainer.versions.retiring import set_retired
 
     with _told():
         found = set_retired(load(KafkaSettings, context.obj), name, retired=False)

@@ -6,6 +6,7 @@ from typing import Any
 from clawstream.schemas import (
     Feedback,
     GroupStatistics,
+    NodeStatus,
     PolicySpan,
     Rejection,
     ResponseSpan,
@@ -191,3 +192,16 @@ def a_rejection(step_id: str, **fields: Any) -> Rejection:
         "at": NOON,
     }
     return Rejection(step_id=step_id, **(defaults | fields))
+
+
+def says(node: str, version: int, **fields: Any) -> NodeStatus:
+    """What ``node`` says of itself: it serves ``version``."""
+    defaults: dict[str, Any] = {
+        "url": "http://n",
+        "model": "policy",
+        "health": "ready",
+        "logprobs_mode": "processed_logprobs",
+        "max_model_len": 64,
+        "at": NOON,
+    }
+    return NodeStatus(node=node, version=version, **(defaults | fields))

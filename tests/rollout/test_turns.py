@@ -1,7 +1,6 @@
 """Nodes load one after the other, and nobody waits for who is gone."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,19 +8,7 @@ from hypothesis import strategies as st
 
 from clawstream.rollout.turns import has_turn
 from clawstream.schemas import NodeStatus
-from tests.builders import NOON
-
-
-def says(node: str, version: int, **fields: Any) -> NodeStatus:
-    defaults: dict[str, Any] = {
-        "url": "http://n",
-        "model": "policy",
-        "health": "ready",
-        "logprobs_mode": "processed_logprobs",
-        "max_model_len": 64,
-        "at": NOON,
-    }
-    return NodeStatus(node=node, version=version, **(defaults | fields))
+from tests.builders import NOON, says
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,9 @@ from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.writing.producer import Producer
 from clawstream.topics import NODES, SAMPLES, UPDATES, WEIGHTS
 from clawstream.trainer.errors import TrainerError
-from clawstream.trainer.service import set_retired
 from clawstream.trainer.settings import TrainerSettings
 from clawstream.trainer.versions.checkpoint import Checkpoints
+from clawstream.trainer.versions.retiring import set_retired
 from clawstream.trainer.weights import listed, rolled_back
 from tests.builders import a_sample
 from tests.tiny_model import make_tiny_model

@@ -1,22 +1,7 @@
 """Who is waited for, and for how long."""
 
-from typing import Any
-
-from clawstream.schemas import NodeStatus
 from clawstream.trainer.serving import Serving
-from tests.builders import NOON
-
-
-def says(node: str, version: int, **fields: Any) -> NodeStatus:
-    defaults: dict[str, Any] = {
-        "url": "http://n",
-        "model": "policy",
-        "health": "ready",
-        "logprobs_mode": "processed_logprobs",
-        "max_model_len": 64,
-        "at": NOON,
-    }
-    return NodeStatus(node=node, version=version, **(defaults | fields))
+from tests.builders import says
 
 
 def serving(announced: int = 7) -> Serving:

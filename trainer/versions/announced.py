@@ -1,4 +1,4 @@
-"""What ``weights`` says of every model, and whether a trainer may go on beside it. No I/O.
+"""What ``weights`` says of every model, and whether a trainer may go on beside it.
 
 Invariant: a retirement holds until the very version that was retired is announced again, so one that a trainer
 announced before it heard is retired too::
@@ -45,10 +45,6 @@ class Announced:
     def adapters(self) -> list[WeightVersion]:
         """Of every adapter, those that are retired too, by their names."""
         return [self._last[model] for model in sorted(self._last) if self._last[model].base is not None]
-
-    def models(self) -> list[str]:
-        """Every model that was announced."""
-        return sorted(self._last)
 
 
 def require_in_service(announced: Announced, model: str) -> None:

@@ -11,7 +11,7 @@ from clawstream.streams.broker import LocalBroker
 from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
 from clawstream.topics import NODES, SAMPLES, STEPS, UPDATES
-from clawstream.trainer.service import set_retired
+from clawstream.trainer.versions.retiring import set_retired
 from examples.personal.judge import Judge, judging
 from examples.personal.learners import BASE, Learner
 from examples.personal.model import make_base

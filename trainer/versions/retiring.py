@@ -1,4 +1,4 @@
-"""``clawstream weights retire``: adapters that are taken from service, and brought back.
+"""Adapters that are taken from service, and brought back: ``clawstream weights retire`` and ``restore``.
 
 Invariant: what is announced differs from what was announced last in ``retired`` alone, so what comes back is what was
 there. It needs no folder of the trainer's, which may be long gone.
@@ -18,7 +18,7 @@ from clawstream.trainer.versions.announced import Announced
 
 Row = tuple[str, ...]
 
-HEADER: Row = ("adapter", "of", "tenant", "version", "state", "served by")
+ADAPTERS_HEADER: Row = ("adapter", "of", "tenant", "version", "state", "served by")
 
 
 def set_retired(kafka: KafkaSettings, model: str, *, retired: bool) -> WeightVersion:

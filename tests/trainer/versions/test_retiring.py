@@ -10,8 +10,8 @@ from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.writing.producer import Producer
 from clawstream.topics import WEIGHTS
 from clawstream.trainer.errors import TrainerError
-from clawstream.trainer.service import adapter_named, rows, set_retired
 from clawstream.trainer.versions.announced import Announced
+from clawstream.trainer.versions.retiring import adapter_named, rows, set_retired
 from tests.builders import NOON, a_version
 
 ADAPTER = a_version(7, model="policy-acme", base="policy", tenant="acme")
