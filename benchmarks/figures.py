@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.report import RESULTS
+from benchmarks.synthetic_node import RESPONSE_TOKENS
 
 Row = tuple[str, str, str]  # program, what was measured, figure
 
@@ -32,9 +33,16 @@ def of_gateway(result: Any) -> Iterator[tuple[str, str]]:
     for case in result["cases"]:
         if (case["prompt_tokens"], case["concurrency"]) == (68, 32):
             way, ours, direct = "streamed" if case["stream"] else "whole", case["gateway"], case["direct"]
+            answers, bare = case["answer_tokens"] or RESPONSE_TOKENS, case["bare"]
             share = ours["calls_per_second"] / direct["calls_per_second"]
-            yield f"calls of 68 tokens, 32 at a time, {way}", f"{ours['calls_per_second']:.0f}/s, {share:.2f} of direct"
-            yield f"CPU of the gateway for one of them, {way}", f"{ours['cpu_ms_per_call']:.1f} ms"
+            yield (
+                f"calls of 68 tokens, answers of {answers}, 32 at a time, {way}",
+                f"{ours['calls_per_second']:.0f}/s, {share:.2f} of direct",
+            )
+            costs = [f"{ours['cpu_ms_per_call']:.1f}", f"{bare['cpu_ms_per_call']:.1f}"]
+            costs += [f"{case['litellm']['cpu_ms_per_call']:.0f}"] if "litellm" in case else []
+            rivals = "gateway, bare proxy" + (", LiteLLM" if "litellm" in case else "")
+            yield f"CPU for one of them, {way}: {rivals}", f"{' / '.join(costs)} ms"
     alone, among = (result["malformed"][which]["call"]["p99_ms"] for which in ("alone", "among"))
     yield "p99 of healthy calls alone, and among malformed ones", f"{alone:.1f} ms, {among:.1f} ms"
 

@@ -2,9 +2,10 @@
 
     python -m benchmarks.gateway [--calls 600] [--litellm /path/to/litellm]
 
-A synthetic node (a process of its own, fixed tokens at once) is called directly, through the gateway and, where it is
-installed, through LiteLLM's proxy, in turns, for short and long prompts, few and many calls at one time, streamed and
-not. All share the machine's cores with the load. Last: do malformed bodies slow healthy calls?
+A synthetic node (a process of its own, fixed tokens at once) is called directly, through the gateway, through a bare
+proxy that passes bytes on and does nothing else, and, where it is installed, through LiteLLM's proxy, in turns, for
+short and long prompts, few and many calls at one time, streamed and not. All share the machine's cores with the load
+and with Kafka, so CPU is more than it would be on a core of one's own. Last: do malformed bodies slow healthy calls?
 """
 
 import argparse
@@ -19,7 +20,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,7 @@ from clawstream.streams.writing.producer import Producer
 from clawstream.up.processes import Process
 from clawstream.up.supervisor import Supervisor
 
-_PROMPT_TOKENS = (68, 4_000)
-_CONCURRENCIES = (1, 32, 256)
+_WARM_CALLS = 500
 _MALFORMED = (
     *(b"", b"{", b"[]", b"\xff\xfe", b'{"model": 1}', b'{"messages": {}}', b'{"messages": [{"role": 5}]}'),
     *(b'{"messages": [], "n": -1}', b'{"messages": [{"role": "user", "content": 7}]}', b"[" * 10_000),
@@ -53,6 +53,22 @@ class Way:
     name: str
     url: str
     pid: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One kind of call."""
+
+    prompt_tokens: int
+    concurrency: int
+    stream: bool
+    answer_tokens: int | None = None  # a chunk each, as vLLM streams; None: 16 in four chunks, at once
+
+
+CASES = (
+    *(Case(prompt_tokens=t, concurrency=c, stream=s) for t in (68, 4_000) for c in (1, 32, 256) for s in (False, True)),
+    *(Case(prompt_tokens=68, concurrency=32, stream=s, answer_tokens=256) for s in (False, True)),
+)
 
 
 @dataclass(kw_only=True)
@@ -99,11 +115,20 @@ async def load(url: str, body: dict[str, Any], calls: int, concurrency: int, int
         into.seconds += time.perf_counter() - started
 
 
-async def measure(ways: list[Way], case: tuple[int, int, bool], calls: int) -> dict[str, Any]:
+async def warm(ways: list[Way]) -> None:
+    """Kafka's JVM compiles what it runs often, and Python fills its caches: what is served is neither's first call."""
+    body = {"model": "policy", "messages": [{"role": "user", "content": "hi"}]}
+    for way in ways:
+        await load(way.url, body, _WARM_CALLS, 8, Measured())
+
+
+async def measure(ways: list[Way], case: Case, calls: int) -> dict[str, Any]:
     """One case, every way in turns."""
-    tokens, concurrency, stream = case
+    tokens, concurrency, stream = case.prompt_tokens, case.concurrency, case.stream
     message = {"role": "user", "content": " ".join(["word"] * tokens)}
     body = {"model": "policy", "messages": [message], "stream": stream}
+    if case.answer_tokens is not None:
+        body["max_tokens"] = case.answer_tokens
     measured, spent = {way.name: Measured() for way in ways}, dict.fromkeys((way.name for way in ways), 0.0)
     for way in ways:
         await load(way.url, body, concurrency, concurrency, Measured())  # connections
@@ -112,7 +137,7 @@ async def measure(ways: list[Way], case: tuple[int, int, bool], calls: int) -> d
             before = cpu_seconds(way.pid)
             await load(way.url, body, calls // 3, concurrency, measured[way.name])
             spent[way.name] += cpu_seconds(way.pid) - before
-    found: dict[str, Any] = {"prompt_tokens": tokens, "concurrency": concurrency, "stream": stream}
+    found = asdict(case)
     for name, each in measured.items():
         found[name] = each.summary() | {"cpu_ms_per_call": round(1000 * spent[name] / len(each.call_ms), 3)}
     return found
@@ -167,6 +192,27 @@ async def serving(kafka: KafkaSettings, producer: Producer) -> AsyncIterator[tup
 
 
 @contextlib.asynccontextmanager
+async def proxy(name: str, command: list[str], port: int) -> AsyncIterator[Way]:
+    """A proxy that ``command`` starts on ``port``, once it answers."""
+    process = await asyncio.create_subprocess_exec(*tied(command), stdout=asyncio.subprocess.DEVNULL)
+    try:
+        await until_it_answers(f"http://127.0.0.1:{port}")
+        yield Way(name=name, url=f"http://127.0.0.1:{port}", pid=process.pid)
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # it could not start, and has said why
+            process.terminate()
+        await process.wait()
+
+
+@contextlib.asynccontextmanager
+async def bare(node: Way) -> AsyncIterator[Way]:
+    """The bare proxy before the node."""
+    port = free_port()
+    async with proxy("bare", [sys.executable, "-m", "benchmarks.bare_proxy", str(port), node.url], port) as way:
+        yield way
+
+
+@contextlib.asynccontextmanager
 async def litellm(program: str | None, node: Way) -> AsyncIterator[list[Way]]:
     """LiteLLM's proxy before the node, where it is installed; it records nothing."""
     if program is None:
@@ -179,14 +225,8 @@ async def litellm(program: str | None, node: Way) -> AsyncIterator[list[Way]]:
         json.dump({"model_list": models, "general_settings": general}, config)  # JSON is YAML
         config.flush()
         command = [program, "--config", config.name, "--host", "127.0.0.1", "--port", str(port)]
-        proxy = await asyncio.create_subprocess_exec(*tied(command), stdout=asyncio.subprocess.DEVNULL)
-        try:
-            await until_it_answers(f"http://127.0.0.1:{port}")
-            yield [Way(name="litellm", url=f"http://127.0.0.1:{port}", pid=proxy.pid)]
-        finally:
-            with contextlib.suppress(ProcessLookupError):  # it could not start, and has said why
-                proxy.terminate()
-            await proxy.wait()
+        async with proxy("litellm", command, port) as way:
+            yield [way]
 
 
 async def until_it_answers(gateway: str) -> None:
@@ -204,20 +244,22 @@ async def until_it_answers(gateway: str) -> None:
 
 async def main(arguments: argparse.Namespace) -> None:
     """Every case, then publish."""
-    cases = [(t, c, s) for t in _PROMPT_TOKENS for c in _CONCURRENCIES for s in (False, True)]
     with tempfile.TemporaryDirectory() as folder, LocalBroker(port=0, data_dir=Path(folder)) as broker:
         kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
         create_missing(kafka)
         producer = Producer(kafka, "benchmark")
         async with (
             serving(kafka, producer) as (node, gateway),
+            bare(node) as proxied,
             litellm(arguments.litellm, node) as others,
         ):
-            measured = [await measure([node, gateway, *others], case, arguments.calls) for case in cases]
+            ways = [node, gateway, proxied, *others]
+            await warm(ways)
+            measured = [await measure(ways, case, arguments.calls) for case in CASES]
             abuse = await among_malformed(gateway, arguments.calls)
         producer.close()
     header = ("", "ratio of calls/s, calls/s, added p50, p99 ms, first byte ms, CPU ms")
-    rows = [_row(case, way) for case in measured for way in ("gateway", "litellm") if way in case]
+    rows = [_row(case, way) for case in measured for way in ("gateway", "bare", "litellm") if way in case]
     healthy = [f"{abuse[way]['call']['p99_ms']:.1f}" for way in ("alone", "among")]
     last = ("p99 of healthy calls, 4 at once: alone, among malformed bodies", "  ".join(healthy))
     raw = {"arguments": vars(arguments), "cases": measured, "malformed": abuse}
@@ -229,7 +271,8 @@ def _row(case: dict[str, Any], way: str) -> tuple[str, str]:
     added = [through["call"][p] - direct["call"][p] for p in ("p50_ms", "p99_ms")]
     first = through["first_byte"]["p50_ms"] - direct["first_byte"]["p50_ms"]
     streamed = "streamed" if case["stream"] else "whole"
-    name = f"{way}, {case['prompt_tokens']} tokens, {case['concurrency']} at once, {streamed}"
+    answer = "" if case["answer_tokens"] is None else f", answers of {case['answer_tokens']}"
+    name = f"{way}, {case['prompt_tokens']} tokens{answer}, {case['concurrency']} at once, {streamed}"
     rate, cpu = through["calls_per_second"], through["cpu_ms_per_call"]
     ratio = rate / direct["calls_per_second"]
     return name, f"{ratio:.2f}  {rate:5.0f}  {added[0]:6.1f}  {added[1]:6.1f}  {first:+6.1f}  {cpu:5.2f}"

@@ -15,6 +15,7 @@ from clawstream.streams.writing.producer import Producer
 from clawstream.topics import NODES
 
 RESPONSE_TOKENS = 16
+_TOKEN_SECONDS = 0.001
 
 
 def announce(producer: Producer, url: str) -> None:
@@ -47,17 +48,15 @@ def make_app() -> web.Application:
 
 
 async def chat(request: web.Request) -> web.StreamResponse:
-    """``/v1/chat/completions``: prompt ids by the length of the messages, then 16 tokens, in four chunks where it is
-    streamed."""
+    """``/v1/chat/completions``: prompt ids by the length of the messages, then 16 tokens at once, in four chunks where
+    it is streamed; or as many as ``max_tokens`` says, one each millisecond, ``stream_interval`` of them in a chunk."""
     asked = await request.json()
-    prompt = _prompt_ids(asked["messages"])
-    usage = {
-        "prompt_tokens": len(prompt),
-        "completion_tokens": RESPONSE_TOKENS,
-        "total_tokens": len(prompt) + RESPONSE_TOKENS,
-    }
+    prompt, limit = _prompt_ids(asked["messages"]), asked.get("max_tokens")
+    count, size = (RESPONSE_TOKENS, 4) if limit is None else (limit, asked.get("stream_interval", 1))
+    usage = {"prompt_tokens": len(prompt), "completion_tokens": count, "total_tokens": len(prompt) + count}
     if not asked.get("stream"):
-        message = {"role": "assistant", "content": "word" * (RESPONSE_TOKENS // 4)}
+        await asyncio.sleep(0.0 if limit is None else count * _TOKEN_SECONDS)
+        message = {"role": "assistant", "content": "word" * (count // size)}
         choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
         whole = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "policy", "choices": choices}
         return web.json_response(whole | {"usage": usage})
@@ -66,18 +65,21 @@ async def chat(request: web.Request) -> web.StreamResponse:
     base: dict[str, Any] = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "policy"}
     first = {"index": 0, "delta": {"role": "assistant", "content": ""}, "logprobs": None, "finish_reason": None}
     await _send(response, {**base, "prompt_token_ids": prompt, "choices": [first]})
-    for start in range(0, RESPONSE_TOKENS, 4):
-        last = start + 4 == RESPONSE_TOKENS
+    for start in range(0, count, size):
+        if limit is not None:
+            await asyncio.sleep(size * _TOKEN_SECONDS)
+        token_ids = list(range(start, min(start + size, count)))
+        entry = {"token": "w", "logprob": -0.5, "bytes": None, "top_logprobs": []}
         choice = {
             "index": 0,
-            "delta": {"content": "word"},
-            "logprobs": {"content": [{"token": "w", "logprob": -0.5, "bytes": None, "top_logprobs": []}] * 4},
-            "finish_reason": "stop" if last else None,
-            "token_ids": list(range(start, start + 4)),
+            "delta": {"content": f"w{start} "},
+            "logprobs": {"content": [entry] * len(token_ids)},
+            "finish_reason": "stop" if start + size >= count else None,
+            "token_ids": token_ids,
         }
         await _send(response, {**base, "choices": [choice]})
     await _send(response, {**base, "choices": [], "usage": usage})
-    spans = [{"version": "0", "start": 0, "end": RESPONSE_TOKENS}]
+    spans = [{"version": "0", "start": 0, "end": count}]
     await _send(response, {**base, "choices": [], "weight_versions": spans})
     await response.write(b"data: [DONE]\n\n")
     return response

@@ -38,6 +38,7 @@ from clawstream.streams.writing.producer import Producer
 from clawstream.topics import FEEDBACK, NODES, STEPS, WEIGHTS
 
 _log = logging.getLogger(__name__)
+_MEASURE_SECONDS = 1.0
 
 
 def run(settings: GatewaySettings, kafka: KafkaSettings) -> int:
@@ -80,11 +81,27 @@ async def serving(settings: GatewaySettings, kafka: KafkaSettings) -> AsyncItera
     connections = Connections(connect_seconds=settings.connect_seconds, silence_seconds=settings.silence_seconds)
     try:
         gateway = assemble(settings, kafka, producer, connections, tails)
-        async with _following(gateway, nodes, weights), _listening(gateway) as url:
+        async with _following(gateway, nodes, weights), _measuring(gateway), _listening(gateway) as url:
             yield gateway, url
     finally:
         connections.close()
         await asyncio.to_thread(producer.close)
+
+
+@contextlib.asynccontextmanager
+async def _measuring(gateway: Gateway) -> AsyncIterator[None]:
+    """Every second: of several workers another one may be asked for metrics, and tells what all have measured last."""
+
+    async def measure() -> None:
+        while True:
+            gateway.measure()
+            await asyncio.sleep(_MEASURE_SECONDS)
+
+    measuring = asyncio.create_task(measure())
+    try:
+        yield
+    finally:
+        measuring.cancel()
 
 
 async def _tails(settings: GatewaySettings, kafka: KafkaSettings) -> Tails:

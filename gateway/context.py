@@ -5,10 +5,11 @@ import logging
 import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from clawstream.gateway.callers.bodies import Bodies
 from clawstream.gateway.callers.identity import scope_of
@@ -20,7 +21,14 @@ from clawstream.gateway.chat.request import ChatRequest
 from clawstream.gateway.errors import too_many
 from clawstream.gateway.log.blobs import Blobs
 from clawstream.gateway.log.ledger import Ledger
-from clawstream.gateway.metrics import IN_FLIGHT
+from clawstream.gateway.metrics import (
+    BODY_BYTES,
+    IN_FLIGHT,
+    NODES_LIVE,
+    PREFIX_TOKENS,
+    RETRY_BYTES,
+    UNACKNOWLEDGED,
+)
 from clawstream.gateway.settings import GatewaySettings
 from clawstream.gateway.tokens.prefix import PrefixStore
 from clawstream.gateway.trajectories.continuing import Continuations
@@ -76,21 +84,21 @@ class Gateway:
         """Hold one of the places for calls, and of the tenant's. Raises ``ApiError`` 429 when there is none."""
         if self.in_flight >= self.settings.max_in_flight:
             raise too_many(f"{self.in_flight} calls are under way, as many as this gateway takes", "busy")
+        self.quotas.enter(tenant)
         self.in_flight += 1
-        IN_FLIGHT.set(self.in_flight)
         try:
-            with self.quotas.in_flight(tenant):
-                yield
+            yield
         finally:
             self.in_flight -= 1
-            IN_FLIGHT.set(self.in_flight)
+            self.quotas.leave(tenant)
 
     def addressed(self, tenant: str, asked: ChatRequest) -> ChatRequest:
         """``asked`` of the model that answers ``tenant``; a provider's is left as it is."""
         if self.provider is not None and self.provider.serves(asked.model):
             return asked
         policy, several = self.tenants.entry(tenant).policy, self.tenants.are_several
-        return replace(asked, model=model_for(policy, asked.model, self.nodes.live(), several=several))
+        model = model_for(policy, asked.model, self.nodes.live, several=several)
+        return asked if model == asked.model else replace(asked, model=model)
 
     def is_open(self, scope: str) -> bool:
         """Has another process, or this one before its start, opened the trajectory or recorded steps of it?"""
@@ -99,12 +107,20 @@ class Gateway:
         return self.handover.holds(scope) or self.openings.channel(scope) is not None
 
     def admit(
-        self, tenant: str, trajectory_id: str, group_id: str, channel: str | None = None, *, trains: bool = True
+        self,
+        tenant: str,
+        trajectory_id: str,
+        group_id: str,
+        channel: str | None = None,
+        *,
+        trains: bool = True,
+        model: str | None = None,
     ) -> str:
         """Note that ``tenant`` uses the trajectory, in ``channel`` where it names one; the channel as far as it is
-        known. Raises ``ApiError`` 429 as ``Trajectories.admit`` does."""
+        known. ``model``: that is to answer; None: the tenant's own. Raises ``ApiError`` 429 as ``Trajectories.admit``
+        does."""
         scope = scope_of(tenant, trajectory_id)
-        adapter, is_open = self.versions.in_service(self.tenants.entry(tenant).policy), self.is_open(scope)
+        adapter, is_open = self.versions.apart(model or self.tenants.entry(tenant).policy), self.is_open(scope)
         self.trajectories.admit(scope, channel, time.monotonic(), trains=trains, is_open=is_open, adapter=adapter)
         self.seen.note(tenant, trajectory_id, group_id)
         return channel or self.trajectories.channel(scope)
@@ -119,6 +135,15 @@ class Gateway:
         self._later.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.warning("work that nobody waited for failed: %s", error)
+
+    def measure(self) -> None:
+        """Set the metrics that say how things stand; counted as they change, they would be a part of every call."""
+        IN_FLIGHT.set(self.in_flight)
+        BODY_BYTES.set(self.bodies.held_bytes)
+        UNACKNOWLEDGED.set(self.ledger.unacknowledged_count)
+        PREFIX_TOKENS.set(self.prefixes.token_count)
+        RETRY_BYTES.set(self.retries.byte_count)
+        NODES_LIVE.set(len(self.nodes.live()))
 
     async def settle(self) -> None:
         """Wait for the work that nobody waits for."""

@@ -13,7 +13,7 @@ from aiohttp.typedefs import Handler
 from clawstream.gateway.callers.bodies import said_bytes
 from clawstream.gateway.context import GATEWAY, TENANT_KEY
 from clawstream.gateway.errors import INVALID, UNAVAILABLE, ApiError, anthropic_error
-from clawstream.gateway.metrics import REQUEST_SECONDS, REQUESTS
+from clawstream.gateway.metrics import request_seconds, requests
 
 _OPEN = frozenset({"/healthz", "/health", "/ready", "/metrics"})
 _ANTHROPIC_VERSION = "anthropic-version"
@@ -34,8 +34,8 @@ async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
         status = str(response.status)
         return response
     finally:
-        REQUESTS.labels(route, status).inc()
-        REQUEST_SECONDS.labels(route).observe(time.perf_counter() - started)
+        requests(route, status).inc()
+        request_seconds(route).observe(time.perf_counter() - started)
 
 
 @web.middleware
@@ -74,9 +74,12 @@ async def bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
     bodies, size, most = request.app[GATEWAY].bodies, said_bytes(request), request.client_max_size
     if size is not None and size > most:
         raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=size)
-    with bodies.room(size):
+    held = bodies.hold(size)
+    try:
         await bodies.read(request)
         return await handler(request)
+    finally:
+        bodies.free(held)
 
 
 def _sentence(request: web.Request, error: web.HTTPException) -> str:

@@ -13,7 +13,6 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from clawstream.gateway.settings import GatewaySettings
 from clawstream.streams.errors import StreamError
+from clawstream.streams.files.temporary import temporary_folder
 from clawstream.streams.process.log import configure_logging
 from clawstream.streams.process.shutdown import stop_event
 from clawstream.streams.settings import KafkaSettings, SettingsError
@@ -156,9 +156,9 @@ def _reserved(host: str, port: int) -> Iterator[int]:
 @contextlib.contextmanager
 def _metrics_folder() -> Iterator[str]:
     """Where workers keep their metrics; they read the variable when they import prometheus_client."""
-    with tempfile.TemporaryDirectory(prefix="clawstream-metrics-") as folder:
-        os.environ[METRICS_FOLDER] = folder
+    with temporary_folder("metrics") as folder:
+        os.environ[METRICS_FOLDER] = str(folder)
         try:
-            yield folder
+            yield str(folder)
         finally:
             del os.environ[METRICS_FOLDER]

@@ -6,13 +6,10 @@ compressed, as the largest.
 """
 
 import asyncio
-import contextlib
-from collections.abc import Iterator
 
 from aiohttp import web
 
 from clawstream.gateway.errors import ApiError, invalid, too_many
-from clawstream.gateway.metrics import BODY_BYTES
 
 _LEAST_BYTES = 16 * 1024  # what a request costs besides
 
@@ -25,23 +22,27 @@ class Bodies:
         self._max_bytes, self._max_body_bytes, self._seconds = max(max_bytes, max_body_bytes), max_body_bytes, seconds
         self.held_bytes = 0
 
-    @contextlib.contextmanager
-    def room(self, byte_count: int | None) -> Iterator[None]:
-        """Hold room for a body that says it has ``byte_count``. Raises ``ApiError`` 429 when there is none."""
+    def hold(self, byte_count: int | None) -> int:
+        """Hold room for a body that says it has ``byte_count``, until it is freed: how much. Raises ``ApiError`` 429
+        when there is none."""
         counted = min(max(self._max_body_bytes if byte_count is None else byte_count, _LEAST_BYTES), self._max_bytes)
         if self.held_bytes + counted > self._max_bytes:
             said = f"{self.held_bytes} bytes of requests are being read and answered, as many as there is room for"
             raise too_many(said, "busy")
-        self._hold(counted)
-        try:
-            yield
-        finally:
-            self._hold(-counted)
+        self.held_bytes += counted
+        return counted
+
+    def free(self, counted: int) -> None:
+        """Give room back."""
+        self.held_bytes -= counted
 
     async def read(self, request: web.Request) -> None:
         """Read the body, which the request keeps. Raises ``ApiError``: 400 for one that is not encoded as it
         says, 408 for one that does not arrive in time."""
         try:
+            if request.content.is_eof():  # it has come with the headers, as most do
+                await request.read()
+                return
             async with asyncio.timeout(self._seconds):
                 await request.read()
         except web.RequestPayloadError as error:
@@ -49,10 +50,6 @@ class Bodies:
         except TimeoutError as error:
             said = f"the request's body did not arrive within {self._seconds:g} s"
             raise ApiError(408, said, code="body_timeout") from error
-
-    def _hold(self, byte_count: int) -> None:
-        self.held_bytes += byte_count
-        BODY_BYTES.set(self.held_bytes)
 
 
 def said_bytes(request: web.Request) -> int | None:

@@ -8,7 +8,8 @@ its own; a session without a group is a group of its own. Of several places that
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from clawstream.gateway.errors import invalid
 from clawstream.schemas import new_id
@@ -20,8 +21,7 @@ _SEPARATOR = "\0"  # in no name, since names are printable
 _TRUE = frozenset({"1", "true", "yes", "on"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claims:
+class Claims(msgspec.Struct, frozen=True, kw_only=True):
     """What a body says of its caller; it counts where path and headers say nothing."""
 
     trajectory_id: str | None = None  # trajectory_uid, as Claw-R1's documents have it
@@ -35,8 +35,7 @@ class Claims:
 NO_CLAIMS = Claims()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """The identity of one call."""
 
     tenant: str
@@ -82,8 +81,11 @@ def identify(
     path: Mapping[str, str], headers: Mapping[str, str], claims: Claims = NO_CLAIMS, *, tenant: str = TENANT
 ) -> Caller:
     """The caller. Raises ``ApiError`` 400 for a name that is none."""
-    named, alone = named_trajectory(path, headers, claims), new_id()
-    trajectory_id, group_id = named or (alone, _group(path, headers, claims, alone))
+    named = named_trajectory(path, headers, claims)
+    if named is None:
+        alone = new_id()
+        named = alone, _group(path, headers, claims, alone)
+    trajectory_id, group_id = named
     channel, key = headers.get("X-ClawStream-Channel") or claims.channel, headers.get("Idempotency-Key")
     turn = (headers.get("X-Turn-Type") or claims.turn_type or "main").strip().lower()
     speaks_of_session = headers.get("X-Session-Id") or claims.session_id

@@ -8,14 +8,13 @@ begins anew::
     requests_per_minute = 60     full: 60 at once, then one each second
 """
 
-import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from clawstream.gateway.callers.keys import Limits
 from clawstream.gateway.errors import too_many
-from clawstream.gateway.metrics import TENANT_REFUSED, TENANT_REQUESTS, TENANT_TOKENS
+from clawstream.gateway.metrics import TENANT_REFUSED, tenant_requests, tenant_tokens
 
 _MINUTE, _DAY = 60.0, 86_400.0
 
@@ -48,16 +47,17 @@ class Usage:
     def __init__(self, limits: Limits, workers: int, now_seconds: float) -> None:
         self.limits = limits
 
-        def bucket(limit: int | None, seconds: float) -> Bucket | None:
-            return None if limit is None else Bucket(math.ceil(limit / workers), seconds, now_seconds)
+        def buckets(**seconds_of: float) -> dict[str, Bucket]:
+            return {
+                name: Bucket(math.ceil(limit / workers), seconds, now_seconds)
+                for name, seconds in seconds_of.items()
+                if (limit := getattr(limits, name)) is not None
+            }
 
         most = limits.calls_in_flight
         self.most_in_flight = None if most is None else math.ceil(most / workers)
-        self.requests = {"requests_per_minute": bucket(limits.requests_per_minute, _MINUTE)}
-        self.tokens = {
-            "tokens_per_minute": bucket(limits.tokens_per_minute, _MINUTE),
-            "tokens_per_day": bucket(limits.tokens_per_day, _DAY),
-        }
+        self.requests = buckets(requests_per_minute=_MINUTE)
+        self.tokens = buckets(tokens_per_minute=_MINUTE, tokens_per_day=_DAY)
 
 
 class Quotas:
@@ -74,10 +74,9 @@ class Quotas:
         """Count a request. Raises ``ApiError`` 429 when there were too many."""
         usage = self._of(tenant)
         self._check(tenant, usage, usage.requests)
-        TENANT_REQUESTS.labels(tenant).inc()
+        tenant_requests(tenant).inc()
         for bucket in usage.requests.values():
-            if bucket is not None:
-                bucket.take(1, self._clock())
+            bucket.take(1, self._clock())
 
     def check_tokens(self, tenant: str) -> None:
         """Raise ``ApiError`` 429 while no tokens are left."""
@@ -86,24 +85,22 @@ class Quotas:
 
     def charge(self, tenant: str, tokens: int) -> None:
         """Take ``tokens`` off, which a call has used."""
-        TENANT_TOKENS.labels(tenant).inc(tokens)
+        tenant_tokens(tenant).inc(tokens)
         for bucket in self._of(tenant).tokens.values():
-            if bucket is not None:
-                bucket.take(tokens, self._clock())
+            bucket.take(tokens, self._clock())
 
-    @contextlib.contextmanager
-    def in_flight(self, tenant: str) -> Iterator[None]:
-        """Hold one of the tenant's places for calls. Raises ``ApiError`` 429 when there is none."""
+    def enter(self, tenant: str) -> None:
+        """Hold one of the tenant's places for calls, until it leaves. Raises ``ApiError`` 429 when there is none."""
         most, count = self._of(tenant).most_in_flight, self._in_flight.get(tenant, 0)
         if most is not None and count >= most:
             self._refuse(tenant, "calls_in_flight", f"{count} calls of tenant {tenant} are under way", 1.0)
         self._in_flight[tenant] = count + 1
-        try:
-            yield
-        finally:
-            self._in_flight[tenant] -= 1
-            if not self._in_flight[tenant]:
-                del self._in_flight[tenant]
+
+    def leave(self, tenant: str) -> None:
+        """Give a place back."""
+        self._in_flight[tenant] -= 1
+        if not self._in_flight[tenant]:
+            del self._in_flight[tenant]
 
     def _of(self, tenant: str) -> Usage:
         limits = self._limits_of(tenant)
@@ -112,10 +109,12 @@ class Quotas:
             usage = self._usage[tenant] = Usage(limits, self._workers, self._clock())
         return usage
 
-    def _check(self, tenant: str, usage: Usage, buckets: dict[str, Bucket | None]) -> None:
-        waits = {name: bucket.wait_seconds(self._clock()) for name, bucket in buckets.items() if bucket is not None}
-        name = max(waits, key=lambda each: waits[each], default="")
-        if name and waits[name] > 0:
+    def _check(self, tenant: str, usage: Usage, buckets: dict[str, Bucket]) -> None:
+        if not buckets:
+            return
+        waits = {name: bucket.wait_seconds(self._clock()) for name, bucket in buckets.items()}
+        name = max(waits, key=lambda each: waits[each])
+        if waits[name] > 0:
             said = f"tenant {tenant} may use {getattr(usage.limits, name)} {name.replace('_', ' ')}"
             self._refuse(tenant, name, said, waits[name])
 

@@ -22,6 +22,7 @@ from clawstream.streams.settings import SettingsError
 _LOOK_SECONDS = 1.0
 _BEARER = "Bearer "
 _ANTHROPIC_KEY = "x-api-key"
+_UNLIMITED = Entry()
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class Tenants:
 
     def entry(self, tenant: str) -> Entry:
         """What the keys file says of ``tenant``."""
-        return self._entries.get(tenant) or Entry()
+        return self._entries.get(tenant) or _UNLIMITED
 
     def of(self, headers: Mapping[str, str]) -> str:
         """The tenant whose key is in ``headers``. Raises ``ApiError`` 401, in OpenClaw-RL's words."""

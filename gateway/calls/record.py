@@ -5,7 +5,6 @@ knows (see ``trajectories/memory.py``); the channel of the trajectory's ``opened
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -22,8 +21,7 @@ from clawstream.gateway.upstreams.provider import gives_tokens
 from clawstream.schemas import NodeStatus, Step, now, pack_logprobs, pack_tokens
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One call, as it came in."""
 
     step_id: str
@@ -34,8 +32,7 @@ class Call:
     plan: Plan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sampled:
+class Sampled(msgspec.Struct, frozen=True, kw_only=True):
     """One call, as it was answered."""
 
     answer: Answer

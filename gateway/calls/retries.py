@@ -12,7 +12,10 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+import msgspec
+from msgspec.structs import replace
 
 from clawstream.gateway.callers.identity import Caller
 from clawstream.gateway.calls.runs import Run
@@ -26,8 +29,7 @@ _SDK_SECONDS = 10.0  # an SDK tries again after 8 s at most
 _LEAST_BYTES = 1024  # what a run counts as, however little was said
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Logical:
+class Logical(msgspec.Struct, frozen=True, kw_only=True):
     """A call that may be tried several times."""
 
     name: tuple[str, ...]  # equal for the tries of one call; of an SDK's tries also for equal calls

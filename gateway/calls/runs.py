@@ -127,7 +127,7 @@ class Run:
 
     async def room(self) -> None:
         """Wait while the foremost listener is far behind."""
-        while self._listeners and self._behind() > _MAX_BEHIND_BYTES:
+        while self._is_far_ahead():
             await self._change()
 
     async def commit(self) -> None:
@@ -166,8 +166,11 @@ class Run:
     def _count(self) -> int:
         return self._dropped + len(self._pieces)
 
-    def _behind(self) -> int:
-        return self.byte_count - max(listener.heard_bytes for listener in self._listeners)
+    def _is_far_ahead(self) -> bool:
+        """Of its foremost listener; most answers are not long enough."""
+        if self.byte_count <= _MAX_BEHIND_BYTES or not self._listeners:
+            return False
+        return self.byte_count - max(listener.heard_bytes for listener in self._listeners) > _MAX_BEHIND_BYTES
 
     async def _change(self) -> None:
         self._moved.clear()

@@ -14,11 +14,10 @@ from clawstream.gateway.log.ledger import NOT_RECORDED, Ledger
 from clawstream.gateway.metrics import (
     BRANCHES,
     FIRST_TOKEN_SECONDS,
-    PREFIX_TOKENS,
     SEAL_SECONDS,
-    STEPS_RECORDED,
     UNRECORDED,
     UNTRAINABLE,
+    steps_recorded,
 )
 from clawstream.gateway.tokens.history import answer_message, has_media
 from clawstream.gateway.tokens.integrity import Ended, is_exact
@@ -52,7 +51,7 @@ class Sealer:
         if not await self._record(step, has_media=media is not None):
             return False
         SEAL_SECONDS.observe(time.perf_counter() - started)
-        STEPS_RECORDED.labels(step.turn_type, "no" if step.prompt_prefix is None else "yes").inc()
+        steps_recorded(step.turn_type, "no" if step.prompt_prefix is None else "yes").inc()
         if step.branch_reason is not None:
             BRANCHES.labels(step.branch_reason.partition(":")[0]).inc()
         if step.first_token_at is not None:
@@ -92,4 +91,3 @@ class Sealer:
             media,
         )
         self._prefixes.remember(call.caller.scope, known)
-        PREFIX_TOKENS.set(self._prefixes.token_count)

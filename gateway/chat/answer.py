@@ -3,17 +3,17 @@
 Invariant: token ids and log-probabilities are kept as the node sent them, in order; nothing is repaired.
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from clawstream.gateway.chat.chunks import Choice, Chunk, Delta, Logprobs, ReportedSpan, ToolCallDelta
 
 _NO_NUMBER = float("nan")  # stands for a log-probability that the node left out; the integrity check finds it
 
 
-@dataclass(slots=True, kw_only=True)
-class ToolCall:
+class ToolCall(msgspec.Struct, kw_only=True):
     """A tool call put together from its pieces."""
 
     id: str = ""
@@ -26,26 +26,25 @@ class ToolCall:
         return {"id": self.id, "type": self.type, "function": {"name": self.name, "arguments": self.arguments}}
 
 
-@dataclass(slots=True, kw_only=True)
-class Answer:
+class Answer(msgspec.Struct, kw_only=True):
     """All that the node has said so far."""
 
     id: str = ""
     created: int = 0
     model: str = ""
     system_fingerprint: str | None = None
-    content: list[str] = field(default_factory=list)
-    reasoning: list[str] = field(default_factory=list)
+    content: list[str] = []
+    reasoning: list[str] = []
     reasoning_key: str | None = None  # "reasoning" or "reasoning_content", as the node names it
-    refusal: list[str] = field(default_factory=list)
-    tool_calls: dict[int, ToolCall] = field(default_factory=dict)
+    refusal: list[str] = []
+    tool_calls: dict[int, ToolCall] = {}
     finish_reason: str | None = None
     stop_reason: int | str | None = None
     usage: dict[str, Any] | None = None
     prompt_ids: list[int] | None = None
-    token_ids: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)  # nats
-    logprob_pieces: list[Logprobs] = field(default_factory=list)  # kept only for a client that wants them
+    token_ids: list[int] = []
+    logprobs: list[float] = []  # nats
+    logprob_pieces: list[Logprobs] = []  # kept only for a client that wants them
     reported_spans: list[ReportedSpan] | None = None
     not_continued: str | None = None  # why the node did not go on from the tokens that it was given
     first_token_at: datetime | None = None

@@ -30,13 +30,19 @@ class Answers:
         """The only answer, where there is one; it has what all share."""
         return self.each[0]
 
+    @property
+    def have_begun(self) -> bool:
+        """Has each its first token?"""
+        return all(answer.first_token_at is not None for answer in self.each)
+
     def add(self, chunk: Chunk, at: datetime) -> None:
         """Take in ``chunk``. Raises ``NodeError`` for an answer that was not asked for."""
-        for index in (chunk.index, *(choice.index for choice in chunk.choices)):
-            if not 0 <= index < len(self.each):
-                raise NodeError(f"the node sent answer {index} of {len(self.each)}")
+        count = len(self.each)
+        for index in (chunk.index, *[choice.index for choice in chunk.choices]):
+            if not 0 <= index < count:
+                raise NodeError(f"the node sent answer {index} of {count}")
         self.usage = chunk.usage or self.usage
-        if len(self.each) == 1:
+        if count == 1:
             self.first.add(chunk, at)
             return
         for choice in chunk.choices:

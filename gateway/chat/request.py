@@ -4,7 +4,6 @@ Invariant: whatever the client sent reaches the node as it was; added are only t
 it sampled, and a temperature where there was none, so that the recorded one is the one used.
 """
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
@@ -19,7 +18,9 @@ MAX_ANSWERS = 128  # of one call, as OpenAI has it
 CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"  # where nodes answer
 
 _OURS = ("trajectory_uid", "prompt_uid", "channel", "session_id", "turn_type", "session_done", CONTINUES)
-_CAPTURE = frozenset({"stream", "stream_options", "logprobs", "top_logprobs", "return_token_ids"})
+_INTERVAL = "stream_interval"  # vLLM's: tokens in a chunk, after the first
+_TOKENS_AT_ONCE = 32  # of an answer that is not read as it comes: less to write and to read than a chunk for each
+_CAPTURE = frozenset({"stream", "stream_options", "logprobs", "top_logprobs", "return_token_ids", _INTERVAL})
 _NOT_SAMPLING = _CAPTURE | {"messages", "prompt", "tools", "model", "user", "metadata", "store"}
 
 
@@ -54,8 +55,7 @@ class _Chat(Asked, kw_only=True):
     tools: list[dict[str, Any]] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wants:
+class Wants(msgspec.Struct, frozen=True, kw_only=True):
     """What the client asked to see beyond the answer itself."""
 
     usage: bool  # in a stream; a whole answer always has it
@@ -63,8 +63,7 @@ class Wants:
     token_ids: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatRequest:
+class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request, checked."""
 
     body: dict[str, Any]  # what is passed on, without our own keys
@@ -153,6 +152,8 @@ def node_body(
     }
     if continues is not None:
         capture[CONTINUES] = continues.as_json()
+    if not (asked.stream or asked.tools or _INTERVAL in asked.body):
+        capture[_INTERVAL] = _TOKENS_AT_ONCE  # vLLM's parsers of calls stumble over several at once
     if asked.room_after is not None and max_model_len is not None:
         capture["max_tokens"] = max(1, max_model_len - asked.room_after)
     return encoded(asked.body | asked.capture | capture)

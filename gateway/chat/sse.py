@@ -6,6 +6,7 @@ Invariant: how the bytes are cut changes nothing, and memory is bounded by one e
 from collections.abc import Iterator
 
 _MAX_EVENT_BYTES = 64 * 1024 * 1024
+_DATA = b"data: "
 
 
 class SseDecoder:
@@ -19,33 +20,47 @@ class SseDecoder:
 
     def feed(self, received: bytes) -> Iterator[bytes]:
         """The data of each event that ``received`` completes. Raises ``ValueError`` for an event that is too large."""
+        if self._is_whole(received):
+            for block in received[:-2].split(b"\n\n"):
+                if block.startswith(_DATA) and b"\n" not in block:
+                    yield block[len(_DATA) :]
+                else:
+                    found = map(self._line, (*block.split(b"\n"), b""))
+                    yield from (event for event in found if event is not None)
+            return
         *ended, rest = received.split(b"\n")
         for line in ended:
-            self._partial.append(line)
-            event = self._line(b"".join(self._partial).removesuffix(b"\r"))
-            self._partial.clear()
+            if self._partial:
+                line = b"".join((*self._partial, line))
+                self._partial.clear()
+            event = self._line(line.removesuffix(b"\r"))
             if event is not None:
                 yield event
-        self._partial.append(rest)
-        self._hold(len(rest))
+        if rest:
+            self._partial.append(rest)
+            self._hold(len(rest))
+
+    def _is_whole(self, received: bytes) -> bool:
+        """Is it as vLLM sends it: events from their begin to their end, with newlines alone?"""
+        if self._partial or self._data or len(received) > self._max:
+            return False
+        return received.endswith(b"\n\n") and b"\r" not in received
 
     def _line(self, line: bytes) -> bytes | None:
         if not line:
             return self._event()
         name, _, value = line.partition(b":")
         if name == b"data":
-            value = value.removeprefix(b" ")
+            self._data.append(value.removeprefix(b" "))
             self._hold(len(value))
-            self._data.append(value)
         return None
 
     def _event(self) -> bytes | None:
         self._held_bytes = 0
         if not self._data:
             return None
-        event = b"\n".join(self._data)
-        self._data.clear()
-        return event
+        lines, self._data = self._data, []
+        return lines[0] if len(lines) == 1 else b"\n".join(lines)
 
     def _hold(self, count: int) -> None:
         self._held_bytes += count

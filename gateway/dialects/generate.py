@@ -9,10 +9,10 @@ Invariant: the ids and log-probabilities of the answer are those that the node s
     {"response_text": "hi", "response_ids": [7, 9], "prompt_ids": [1, 2], "log_probs": [...], "stop_reason": "stop"}
 """
 
-from dataclasses import replace
 from typing import Annotated, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from clawstream.gateway.chat.answers import Answers
 from clawstream.gateway.chat.chunks import Chunk, TokenId

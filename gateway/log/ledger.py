@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from clawstream.gateway.callers.identity import TENANT
 from clawstream.gateway.errors import ApiError, unavailable
-from clawstream.gateway.metrics import RECORDED_LATE, RECORDING, UNACKNOWLEDGED
+from clawstream.gateway.metrics import RECORDED_LATE, RECORDING
 from clawstream.schemas import CodecError, Feedback, Step
 from clawstream.streams.errors import KafkaSendError
 from clawstream.streams.writing.producer import Producer
@@ -47,6 +47,11 @@ class Ledger:
         return self._producer.broken
 
     @property
+    def unacknowledged_count(self) -> int:
+        """Records that wait for Kafka."""
+        return len(self._under_way)
+
+    @property
     def is_out(self) -> bool:
         """Does Kafka acknowledge nothing?"""
         return self._is_out
@@ -54,15 +59,15 @@ class Ledger:
     def check(self) -> None:
         """Raise ``ApiError`` 503 while Kafka is out."""
         if self._is_out:
-            waiting = len(self._under_way)
+            waiting = self.unacknowledged_count
             raise unavailable(f"Kafka acknowledges nothing at present; {waiting} records wait for it", NOT_RECORDED)
 
     async def write(self, topic: Topic[R], record: R) -> None:
         """Return once Kafka has ``record``. Raises ``ApiError``: 503 when it has not said so in time, 413 or 422 for a
         record that it can never have."""
         sending = self._send(topic, record)
-        ended, _ = await asyncio.wait((sending,), timeout=self._seal_seconds)
-        if not ended:
+        await _settled(sending, self._seal_seconds)
+        if not sending.done():
             self._overdue.add(sending)
             self._set_out(True)
             said = f"Kafka did not acknowledge the record for {topic.name} in {self._seal_seconds:g} s"
@@ -87,13 +92,11 @@ class Ledger:
         except CodecError as error:
             raise ApiError(422, f"the call cannot be recorded: {error}", code="not_recordable") from error
         self._under_way.add(sending)
-        UNACKNOWLEDGED.set(len(self._under_way))
         sending.add_done_callback(self._ended)
         return sending
 
     def _ended(self, sending: "asyncio.Future[None]") -> None:
         self._under_way.discard(sending)
-        UNACKNOWLEDGED.set(len(self._under_way))
         acknowledged = not sending.cancelled() and sending.exception() is None
         if sending in self._overdue:
             self._overdue.discard(sending)
@@ -106,6 +109,23 @@ class Ledger:
             return
         self._is_out = is_out
         RECORDING.set(not is_out)
+
+
+async def _settled(sending: "asyncio.Future[None]", seconds: float) -> None:
+    """Wait until ``sending`` is done, ``seconds`` at most; it goes on either way. As ``asyncio.wait``, for one."""
+    loop = sending.get_loop()
+    waiter: asyncio.Future[None] = loop.create_future()
+
+    def wake(*_: object) -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    sending.add_done_callback(wake)
+    timer = loop.call_later(seconds, wake)
+    try:
+        await waiter
+    finally:
+        timer.cancel()
 
 
 def _refused(error: KafkaSendError) -> ApiError:

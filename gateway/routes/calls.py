@@ -11,10 +11,11 @@ not come to its end is in the log too, and says why it must not train. Another t
 """
 
 import asyncio
-from dataclasses import replace
+import contextlib
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from msgspec.structs import replace
 
 from clawstream.gateway.callers.identity import Caller, identify, named_trajectory
 from clawstream.gateway.calls.record import Call, tokens_used
@@ -35,6 +36,8 @@ from clawstream.schemas import new_id, now
 _REPLAYED = {"Idempotent-Replayed": "true"}
 _UNRECORDED = {"X-ClawStream-Recorded": "false"}  # not in the log, as far as was known when it was sent
 _UNRECORDED_COMMENT = b": x-clawstream-recorded: false\n\n"  # the same in a stream, where it was not known before
+_SMALL_BYTES = 16 * 1024  # that the system takes at once where nothing waits before them
+_UNTIMED = contextlib.nullcontext()
 _STREAM_HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
@@ -82,13 +85,20 @@ async def _tell(
 
 
 async def _sent(request: web.Request, response: web.StreamResponse, data: bytes, seconds: float) -> bool:
-    """Send ``data``; False when the client is gone or does not read."""
+    """Send ``data``; False when the client is gone, or does not read: then its connection is closed, for the end of the
+    answer would wait there for as long as the client likes."""
+    transport = request.transport
+    waits = transport is None or transport.get_write_buffer_size() > 0 or len(data) > _SMALL_BYTES
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(seconds) if waits else _UNTIMED:  # a timer for every token would show
             if not response.prepared:
                 await response.prepare(request)
             await response.write(data)
-    except (ConnectionError, TimeoutError):
+    except ConnectionError:
+        return False
+    except TimeoutError:
+        if transport is not None:
+            transport.abort()
         return False
     return True
 
@@ -109,7 +119,8 @@ async def _call(gateway: Gateway, caller: Caller, exchange: Exchange, run: Run) 
     with gateway.place(caller.tenant):
         await may_use(gateway, caller.tenant, caller.trajectory_id)
         trains = caller.turn_type == "main"
-        channel = gateway.admit(caller.tenant, caller.trajectory_id, caller.group_id, caller.channel, trains=trains)
+        names, model = (caller.trajectory_id, caller.group_id, caller.channel), asked.model
+        channel = gateway.admit(caller.tenant, *names, trains=trains, model=model)
         plan = await gateway.continuations.plan(caller.scope, asked)
         call = Call(step_id=new_id(), caller=caller, channel=channel, asked=asked, received_at=received_at, plan=plan)
         stream = await gateway.node_client.open(caller.trajectory_id, asked, plan.known)
@@ -138,8 +149,7 @@ def _another(call: Call, index: int) -> Call:
 async def _take(
     gateway: Gateway, calls: list[Call], exchange: Exchange, stream: NodeStream, run: Run
 ) -> tuple[Answers, bool]:
-    """Take in the whole answer, saying what the client is to see of each event at once, and seal its steps. Are they in
-    the log?
+    """Take in the whole answer and seal its steps. Are they in the log?
 
     Raises ``ApiError`` when the node failed or a step could not be recorded, ``CancelledError`` when nobody listens any
     more. However it ended, the steps say so.
@@ -149,24 +159,18 @@ async def _take(
     async def seal(ended: Ended | None = None) -> bool:
         answers.settle()
         gateway.quotas.charge(calls[0].caller.tenant, tokens_used(answers.each))
-        pairs = zip(calls, answers.each, strict=True)
-        return all(
-            await asyncio.gather(*(gateway.sealer.seal(call, answer, stream.node, ended) for call, answer in pairs))
-        )
+        sealed = [
+            gateway.sealer.seal(call, answer, stream.node, ended)
+            for call, answer in zip(calls, answers.each, strict=True)
+        ]
+        return all(await asyncio.gather(*sealed)) if len(sealed) > 1 else await sealed[0]
 
     def seal_later(ended: Ended) -> None:
         stream.close()
         gateway.later(seal(ended))
 
     try:
-        async for events in stream:
-            at = now()
-            for data, chunk in events:
-                answers.add(chunk, at)
-                if frames := exchange.frames(data, chunk):
-                    run.say(frames)
-            await run.room()
-        await run.commit()
+        await _hear(stream, answers, exchange, run)
     except NodeError as failure:
         seal_later("abort")
         raise failure.as_api_error() from failure
@@ -177,6 +181,29 @@ async def _take(
     if caller.session_done and recorded:
         await say(gateway.ledger, caller.tenant, "completed", caller.trajectory_id, caller.group_id)
     return answers, recorded
+
+
+async def _hear(stream: NodeStream, answers: Answers, exchange: Exchange, run: Run) -> None:
+    """Add every event to ``answers``, and say at once what the client is to see of it.
+
+    Raises as ``_take``; what had come by then is in ``answers`` too, for it was sampled.
+    """
+    try:
+        async for events in stream:
+            at = now()
+            for data, chunk in events:
+                answers.add(chunk, at)
+                if frames := exchange.frames(data, chunk):
+                    run.say(frames)
+            await run.room()
+            if not exchange.asked.stream and answers.have_begun:
+                stream.in_bulk()
+        await run.commit()
+    except asyncio.CancelledError:
+        with contextlib.suppress(NodeError):
+            for _, chunk in stream.rest():
+                answers.add(chunk, now())
+        raise
 
 
 def _headers(calls: list[Call]) -> dict[str, str]:

@@ -8,7 +8,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from clawstream.gateway.context import GATEWAY
-from clawstream.gateway.metrics import NODES_LIVE, RETRY_BYTES
 from clawstream.gateway.workers import METRICS_FOLDER
 
 
@@ -34,9 +33,7 @@ async def ready(request: web.Request) -> web.Response:
 
 async def metrics(request: web.Request) -> web.Response:
     """Prometheus metrics."""
-    gateway = request.app[GATEWAY]
-    NODES_LIVE.set(len(gateway.nodes.live()))
-    RETRY_BYTES.set(gateway.retries.byte_count)
+    request.app[GATEWAY].measure()
     return web.Response(body=_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

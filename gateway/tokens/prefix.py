@@ -8,7 +8,6 @@ All methods run on the event loop without awaiting, so no two calls interleave.
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -20,8 +19,7 @@ from clawstream.schemas import TOKEN_BYTES, PromptPrefix, tokens_digest
 _LEAST_BYTES = 256 * TOKEN_BYTES
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(msgspec.Struct, frozen=True, kw_only=True):
     """A step that a later prompt may continue."""
 
     step_id: str
@@ -34,8 +32,7 @@ class Known:
     model: str  # whose tokens they are
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """The part of a request that is written."""
 
     prefix: PromptPrefix | None

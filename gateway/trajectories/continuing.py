@@ -11,7 +11,8 @@ template's settings and the model are the same; whatever else is rendered whole.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from clawstream.gateway.callers.identity import trajectory_of
 from clawstream.gateway.chat.request import ChatRequest
@@ -29,8 +30,7 @@ from clawstream.gateway.trajectories.handover import Handover
 from clawstream.gateway.upstreams.provider import Provider
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """How a request goes on."""
 
     known: Known | None = None  # from this step's tokens; None: it is rendered whole

@@ -13,6 +13,7 @@ from clawstream.streams.errors import KafkaUnreachableError
 from clawstream.streams.reading.tail import RawRecord, Tail
 
 _POLL_SECONDS = 0.2
+_GATHER_SECONDS = 0.01
 _LOOK_AGAIN_SECONDS = 0.002
 _READ_BACK_SECONDS = 5.0
 
@@ -31,8 +32,11 @@ class Following(ABC):
         """Take records in until ``stop`` is set, then close. Blocks; give it a thread of its own."""
         try:
             while not stop.is_set():
-                for record in self._tail.poll(_POLL_SECONDS):
+                records = self._tail.poll(_POLL_SECONDS)
+                for record in records:
                     self.take(record)
+                if records:  # waking for every record would cost each call more than taking it in
+                    stop.wait(_GATHER_SECONDS)
         finally:
             self._tail.close()
 

@@ -7,6 +7,7 @@ answered, and processors take it from there and not from the step (and so does `
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 
 from clawstream.gateway.errors import too_many
 from clawstream.gateway.trajectories.pacing import Opening, Pace, counts, wait_seconds
@@ -54,6 +55,8 @@ class Trajectories:
             self._openings.pop(trajectory_id, None)
         elif trains and not is_open and trajectory_id not in self._channels:
             self._take_place(trajectory_id, now_seconds, adapter)
+        elif trains and adapter is not None:
+            self._move_place(trajectory_id, adapter)
         if trains or trajectory_id in self._channels:
             self._channels[trajectory_id] = wanted
             self._channels.move_to_end(trajectory_id)
@@ -63,6 +66,13 @@ class Trajectories:
     def abort(self, trajectory_id: str) -> None:
         """Give back the place of a trajectory that will not train."""
         self._openings.pop(trajectory_id, None)
+
+    def _move_place(self, trajectory_id: str, adapter: str) -> None:
+        """It was registered before a call said that ``adapter`` answers it. It is open, so it is not refused."""
+        opening = self._openings.get(trajectory_id)
+        if opening is not None and opening.adapter != adapter:
+            version = self._newest_version(adapter)
+            self._openings[trajectory_id] = replace(opening, adapter=adapter, version=version)
 
     def _take_place(self, trajectory_id: str, now_seconds: float, adapter: str | None) -> None:
         if self._pace.trajectories_per_version == 0:

@@ -1,8 +1,7 @@
 """One connection to who answers, and the answer that it carries, as it comes.
 
 Invariant: a connection carries one answer at a time, and the next only when that was read to its end; one that is left
-earlier is closed, which makes vLLM stop sampling. What nobody takes is not read from the socket either, so memory is
-bounded by ``_MOST_BYTES`` a call::
+earlier is closed, which makes vLLM stop sampling::
 
     send ──head, body──> . . . status, headers <── piece <── piece <── end     the connection is kept
                                                        close                   the connection is closed
@@ -14,107 +13,9 @@ from typing import cast
 
 import httptools
 
-_MOST_BYTES = 256 * 1024  # that came and were not taken, before we stop reading
+from clawstream.gateway.upstreams.http_answer import BrokenOffError, HttpAnswer
 
 Origin = tuple[str, int, bool]  # host, port, with TLS
-
-
-class BrokenOffError(ConnectionError):
-    """The connection ended before the answer did, or what came is no HTTP."""
-
-
-class SilenceError(TimeoutError):
-    """Nothing came for too long."""
-
-
-class HttpAnswer:
-    """One answer as it comes."""
-
-    def __init__(self, connection: "Connection", silence_seconds: float) -> None:
-        self.status = 0  # until its headers are there
-        self.headers: dict[str, str] = {}  # names in lower case
-        self._connection, self._silence_seconds = connection, silence_seconds
-        self._pieces: list[bytes] = []
-        self._size = 0  # bytes in those
-        self._waiter: asyncio.Future[None] | None = None
-        self.has_ended = False  # its body is complete
-        self._error: Exception | None = None
-        self._loop = asyncio.get_running_loop()
-        self._heard = self._loop.time()
-        self._watch = self._loop.call_later(silence_seconds, self._look)
-
-    async def begin(self) -> None:
-        """Wait for the headers."""
-        while not self.status:
-            await self._change()
-
-    async def next(self) -> bytes:
-        """All that has come since; empty at the end. Raises ``BrokenOffError``, ``SilenceError``."""
-        while not self._pieces:
-            if self.has_ended:
-                return b""
-            await self._change()
-        pieces = self._pieces
-        self._pieces, self._size = [], 0
-        self._connection.read(more=True)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-    async def read(self, most_bytes: int) -> bytes:
-        """The whole body, or the first ``most_bytes`` of a longer one."""
-        body = bytearray()
-        while len(body) < most_bytes and (piece := await self.next()):
-            body += piece
-        return bytes(body[:most_bytes])
-
-    def close(self) -> None:
-        """The connection is kept when the answer came to its end, else closed."""
-        self._watch.cancel()
-        self._connection.leave(self, at_end=self.has_ended)
-
-    async def _change(self) -> None:
-        if self._error is not None:
-            raise self._error
-        self._waiter = self._loop.create_future()
-        await self._waiter
-
-    def _wake(self) -> None:
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-
-    def _look(self) -> None:
-        """Has it been silent for too long? What waits for us to read is not silent."""
-        silent = 0.0 if self._size else self._loop.time() - self._heard
-        if silent >= self._silence_seconds:
-            self.failed(SilenceError(f"nothing came for {self._silence_seconds:g} s"))
-        elif not self.has_ended:
-            self._watch = self._loop.call_later(self._silence_seconds - silent, self._look)
-
-    def began(self, status: int, headers: dict[str, str]) -> None:
-        """Status and headers are there."""
-        self.status, self.headers = status, headers
-
-    def came(self, piece: bytes) -> None:
-        """A piece of the body."""
-        self._pieces.append(piece)
-        self._size += len(piece)
-        if self._size > _MOST_BYTES:
-            self._connection.read(more=False)
-
-    def heard(self) -> None:
-        """All of what the socket gave has been taken in."""
-        self._heard = self._loop.time()
-        self._wake()
-
-    def ended(self) -> None:
-        """The body is complete."""
-        self.has_ended = True
-
-    def failed(self, error: Exception) -> None:
-        """It will not come to its end."""
-        if not self.has_ended:
-            self._error = self._error or error
-            self._wake()
 
 
 class Connection(asyncio.Protocol):

@@ -1,7 +1,8 @@
 """Calls over HTTP/1.1, on connections that are kept.
 
 Every call of every agent goes through here, and a general client's sessions, cookies, redirects and timers would be
-most of what the gateway spends on one (see docs/decisions/0016): httptools parses, ``connection.py`` is the rest.
+most of what the gateway spends on one (see docs/decisions/0016): httptools parses, ``connection.py`` and
+``http_answer.py`` are the rest.
 """
 
 import asyncio
@@ -13,7 +14,8 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from urllib.parse import urlsplit
 
-from clawstream.gateway.upstreams.connection import Connection, HttpAnswer, Origin
+from clawstream.gateway.upstreams.connection import Connection, Origin
+from clawstream.gateway.upstreams.http_answer import HttpAnswer
 
 
 class UnreachedError(ConnectionError):

@@ -64,25 +64,30 @@ class Nodes:
 
 
 class Versions:
-    """The newest policy versions that were announced; each adapter counts its own. ``apply`` is called by a thread."""
+    """The newest policy versions that were announced; each model counts its own. ``apply`` is called by a thread."""
 
     def __init__(self) -> None:
-        self.newest = 0  # of the whole model; 0 before the first
-        self._adapters: dict[str, int] = {}  # in service
+        self._newest: dict[str, int] = {}  # of adapters in service, and of whole models
+        self._whole: str | None = None  # the whole model that was announced first: it answers who names none
 
     def apply(self, weights: WeightVersion) -> None:
         """Take in an announcement."""
-        if weights.base is None:
-            self.newest = weights.version
-        elif weights.retired:
-            self._adapters.pop(weights.model, None)
-        else:
-            self._adapters[weights.model] = weights.version
+        if weights.retired:
+            self._newest.pop(weights.model, None)
+            return
+        self._newest[weights.model] = weights.version
+        if weights.base is None and self._whole is None:
+            self._whole = weights.model
 
-    def in_service(self, policy: str | None) -> str | None:
-        """``policy`` where it is an adapter in service; None where the whole model answers in its place."""
-        return policy if policy in self._adapters else None
+    @property
+    def newest(self) -> int:
+        """Of the whole model; 0 before the first."""
+        return self._newest.get(self._whole or "", 0)
 
-    def of(self, adapter: str | None) -> int:
-        """The newest version of ``adapter``, or of the whole model: for None, and for one that is retired."""
-        return self.newest if adapter is None else self._adapters.get(adapter, self.newest)
+    def apart(self, model: str | None) -> str | None:
+        """``model`` where it is an adapter in service, or another whole model; None where the whole model answers."""
+        return model if model in self._newest and model != self._whole else None
+
+    def of(self, model: str | None) -> int:
+        """The newest version of ``model``, or of the whole one: for None, and for an adapter that is retired."""
+        return self.newest if model is None else self._newest.get(model, self.newest)

@@ -23,9 +23,9 @@ from clawstream.gateway.errors import UPSTREAM, ApiError, NodeError, invalid, un
 from clawstream.gateway.metrics import NODE_RETRIES
 from clawstream.gateway.settings import GatewaySettings
 from clawstream.gateway.tokens.prefix import Known
-from clawstream.gateway.upstreams.connection import BrokenOffError, SilenceError
 from clawstream.gateway.upstreams.connections import Connections, UnreachedError
 from clawstream.gateway.upstreams.follow import Nodes
+from clawstream.gateway.upstreams.http_answer import BrokenOffError, SilenceError
 from clawstream.gateway.upstreams.node_stream import NodeStream
 from clawstream.gateway.upstreams.provider import Provider, provider_body
 from clawstream.gateway.upstreams.refusal import refusal
@@ -98,7 +98,10 @@ class NodeClient:
 
     def _choices(self, model: str | None, trajectory_id: str) -> list[NodeStatus]:
         """In the order of trying. A node that swaps weights comes late: calls wait there, and no prefix is kept."""
-        order = ranked(serving(self._nodes.live(), model), trajectory_id, self._under_way)
+        nodes = serving(self._nodes.live(), model)
+        if len(nodes) == 1:
+            return nodes
+        order = ranked(nodes, trajectory_id, self._under_way)
         return sorted(order, key=lambda status: (self._nodes.is_ailing(status), status.health == "swapping"))
 
     async def _open_on(self, node: NodeStatus, asked: ChatRequest, known: Known | None) -> NodeStream:

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from clawstream.gateway.chat.chunks import Chunk, read_chunk
-from clawstream.gateway.chat.sse import SseDecoder
+from clawstream.gateway.chat.sse import SseDecoder, event
 from clawstream.gateway.errors import NodeError
-from clawstream.gateway.upstreams.connection import BrokenOffError, HttpAnswer, SilenceError
+from clawstream.gateway.upstreams.http_answer import BrokenOffError, HttpAnswer, SilenceError
 from clawstream.schemas import NodeStatus
 
 _DONE = b"[DONE]"
+_DONE_EVENT = event(_DONE)
 
 
 class Event(NamedTuple):
@@ -62,17 +63,30 @@ class NodeStream:
             received = await self._answer.next()
             if not received:
                 raise BrokenOffError("the stream ended without [DONE]")
-            try:
-                for data in self._decoder.feed(received):
-                    if data == _DONE:
-                        self._is_done = True
-                        break
-                    events.append(Event(data, read_chunk(data)))
-            except NodeError as error:
-                self._failure = error
-            except ValueError as error:
-                self._failure = NodeError(f"node {self.node.node}: {error}")
+            events = self._decoded(received)
         return events
+
+    def _decoded(self, received: bytes) -> list[Event]:
+        events: list[Event] = []
+        try:
+            for data in self._decoder.feed(received):
+                if data == _DONE:
+                    self._is_done = True
+                    break
+                events.append(Event(data, read_chunk(data)))
+        except NodeError as error:
+            self._failure = error
+        except ValueError as error:
+            self._failure = NodeError(f"node {self.node.node}: {error}")
+        return events
+
+    def in_bulk(self) -> None:
+        """Nobody waits for each event any more: they may come many at once."""
+        self._answer.in_bulk(_DONE_EVENT)
+
+    def rest(self) -> list[Event]:
+        """The events that have come and were not given, for who gives up; perhaps none."""
+        return [] if self._is_done or self._failure is not None else self._decoded(self._answer.take())
 
     def close(self) -> None:
         """Close the connection; one whose answer was read to its end is kept for the next call."""

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from clawstream.gateway.errors import UPSTREAM, ApiError
-from clawstream.gateway.upstreams.connection import HttpAnswer
+from clawstream.gateway.upstreams.http_answer import HttpAnswer
 
 _MAX_BYTES = 1024 * 1024
 

@@ -21,8 +21,8 @@ from clawstream.gateway.chat.request import encoded
 from clawstream.gateway.errors import UPSTREAM, ApiError, invalid
 from clawstream.gateway.reading import shaped
 from clawstream.gateway.settings import GatewaySettings
-from clawstream.gateway.upstreams.connection import BrokenOffError
 from clawstream.gateway.upstreams.connections import Connections, UnreachedError
+from clawstream.gateway.upstreams.http_answer import BrokenOffError
 from clawstream.gateway.upstreams.refusal import refusal
 
 _MAX_SCORE_BYTES = 16 * 1024 * 1024

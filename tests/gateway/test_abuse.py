@@ -101,8 +101,16 @@ async def test_one_that_does_not_read_is_left_and_slows_nobody(kafka: KafkaSetti
             await asyncio.wait_for(node.cancelled.wait(), 20)
             step = next(step for step in await client.steps(21) if step.trajectory_id == "deaf")
             assert deaf.recv(1) == b"H"  # it could have read all the time
+            assert not (await asyncio.to_thread(to_end, deaf)).endswith(b"0\r\n\r\n")  # as a whole answer would
     assert (step.finish_reason, step.trainable) == ("disconnect", False)
     assert len(step.text) < len(piece) * count / 2  # what a socket and the gateway hold, and no more
+
+
+def to_end(connection: socket.socket) -> bytes:
+    """All that lies there, once the other side has closed."""
+    connection.settimeout(10)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+    return b"".join(iter(lambda: connection.recv(1 << 20), b""))
 
 
 def asking_for_much(url: str) -> socket.socket:

@@ -12,7 +12,7 @@ from clawstream.schemas import unpack_tokens
 from clawstream.streams.settings import KafkaSettings
 from tests.gateway.fake_node import CUT, DONE, FakeNode, announce, status_of
 from tests.gateway.harness import MESSAGES, gateway, until
-from tests.gateway.samples import answer_data
+from tests.gateway.samples import answer_data, chunk_data
 
 pytestmark = pytest.mark.kafka
 
@@ -92,7 +92,8 @@ async def test_a_side_turn_is_recorded_and_does_not_train(kafka: KafkaSettings) 
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_client_that_goes_away_stops_the_node(kafka: KafkaSettings, stream: bool) -> None:
-    node = FakeNode(script=lambda _: [*START, 60.0, DONE])
+    more = [part for token in (11, 12) for part in (0.02, chunk_data({"content": "w"}, tokens=[token]))]
+    node = FakeNode(script=lambda _: [*START, *more, 60.0, DONE])
     async with gateway(kafka, node) as client:
         with pytest.raises(TimeoutError):
             await client.leave(stream=stream)
@@ -100,7 +101,7 @@ async def test_a_client_that_goes_away_stops_the_node(kafka: KafkaSettings, stre
         (step,) = await client.steps()
         assert client.gateway.in_flight == 0
     assert (step.finish_reason, step.trainable) == ("disconnect", False)
-    assert unpack_tokens(step.response_tokens).tolist() == [10]
+    assert unpack_tokens(step.response_tokens).tolist() == [10, 11, 12]
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from anthropic import AsyncAnthropic
 
-from clawstream.schemas import Step, unpack_tokens
+from clawstream.schemas import Step, unpack_logprobs, unpack_tokens
 from clawstream.streams.reading.consumer import read_all
 from clawstream.topics import STEPS
 from tests.gateway.harness import MESSAGES, Client, gateway, until
@@ -53,6 +53,28 @@ async def test_chat_with_several_answers(client: Client) -> None:
     assert sorted(step.text for step in steps[:3]) == sorted(choice.message.content for choice in whole.choices)
     assert sorted(step.text for step in steps[3:]) == sorted(seen.values())
     assert len({step.prompt_tokens for step in steps}) == 1
+
+
+async def test_whole_answers_of_many_tokens_hold_each_of_them(client: Client) -> None:
+    said = "x" * 60 + " STOP " + "y" * 60  # a token for each letter: more than vLLM sends at once
+    forced = {"return_token_ids": True, "structured_outputs": {"choice": [said]}}
+    asked: dict[str, Any] = {"model": "policy", "max_tokens": 200, "extra_body": forced}
+    openai = client.openai("r-many")
+    for limits in ({}, {"stop": ["STOP"]}, {"max_tokens": 70}):
+        chat = await openai.chat.completions.create(messages=MESSAGES, n=2, logprobs=True, **asked | limits)
+        text = await openai.completions.create(prompt="hi", n=2, logprobs=1, **asked | limits)
+        counts = [len(choice.logprobs.content) for choice in chat.choices]
+        assert counts == [len(choice.token_ids) for choice in chat.choices]
+        assert counts == [len(choice.logprobs.token_logprobs) for choice in text.choices]
+        assert chat.usage.completion_tokens == text.usage.completion_tokens == sum(counts)
+        assert {choice.message.content for choice in chat.choices} == {choice.text for choice in text.choices}
+    steps = steps_of(client, "r-many")
+    assert [len(step.text) for step in steps] == [126] * 4 + [61] * 4 + [70] * 4
+    counts = [len(unpack_tokens(step.response_tokens)) for step in steps]
+    assert counts == [127] * 4 + [65] * 4 + [70] * 4
+    assert [len(unpack_logprobs(step.response_logprobs)) for step in steps] == counts
+    assert [step.policy_spans[-1].end for step in steps] == counts
+    assert [step.finish_reason for step in steps] == ["stop"] * 8 + ["length"] * 4
 
 
 @pytest.mark.parametrize("prompt", ["hi there", [72, 105]])

@@ -73,8 +73,12 @@ def test_tokens_are_taken_off_afterwards_also_below_zero() -> None:
 
 def test_each_worker_has_its_share() -> None:
     found = quotas([0.0], workers=4, calls_in_flight=6, requests_per_minute=3)
-    with found.in_flight("a"), found.in_flight("a"), pytest.raises(ApiError, match="2 calls"), found.in_flight("a"):
-        pass
+    found.enter("a")
+    found.enter("a")
+    with pytest.raises(ApiError, match="2 calls"):
+        found.enter("a")
+    found.leave("a")
+    found.enter("a")
     found.request("a")
     with pytest.raises(ApiError):
         found.request("a")
@@ -87,6 +91,8 @@ def test_a_limit_that_is_changed_counts_at_once() -> None:
     limits[0] = Limits(requests_per_minute=2)
     found.request("a")
     found.request("a")
+    with pytest.raises(ApiError, match="requests_per_minute"):
+        found.request("a")
 
 
 @pytest.mark.kafka

@@ -27,6 +27,14 @@ def test_each_has_its_own_tokens(kind: str) -> None:
     assert (answers.usage or {})["completion_tokens"] == 4
 
 
+def test_they_have_begun_once_each_has_a_token() -> None:
+    answers, begun = Answers(2), []
+    for data in BOTH["chat"][:4]:
+        answers.add(as_chunk(data), NOON)
+        begun.append(answers.have_begun)
+    assert begun == [False, False, False, True]
+
+
 def test_a_count_that_is_wrong_is_wrong_in_each() -> None:
     answers = Answers(2)
     for data in BOTH["chat"]:

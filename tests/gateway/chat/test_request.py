@@ -43,6 +43,15 @@ def test_the_node_is_asked_to_say_what_it_samples() -> None:
     assert passed_on(logprobs=True, top_logprobs=5)["top_logprobs"] == 5
 
 
+def test_what_is_not_read_as_it_comes_may_come_many_tokens_at_a_time() -> None:
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    assert passed_on()["stream_interval"] == 32
+    assert "stream_interval" not in passed_on(stream=True)
+    assert "stream_interval" not in passed_on(tools=tools)  # parsers of calls are made for one at a time
+    assert passed_on(stream_interval=5)["stream_interval"] == 5
+    assert "stream_interval" not in asked(stream_interval=5).sampling()
+
+
 def test_the_recorded_temperature_is_the_one_that_is_used() -> None:
     assert passed_on()["temperature"] == asked().temperature == 1.0
     assert passed_on(temperature=0)["temperature"] == asked(temperature=0).temperature == 0.0

@@ -39,6 +39,14 @@ def test_comments_carriage_returns_and_other_fields_are_understood() -> None:
     assert decode(stream, []) == [b"a\nb", b"[DONE]"]
 
 
+@given(
+    st.lists(st.sampled_from([b"data: a", b"data:", b"data", b": ping", b"event: x", b"", b"\n", b"\r"]), max_size=9)
+)
+def test_any_lines_are_the_same_in_one_piece_and_byte_by_byte(lines: list[bytes]) -> None:
+    stream = b"\n".join([*lines, b"", b""])
+    assert decode(stream, []) == decode(stream, list(range(len(stream))))
+
+
 def test_an_event_without_its_end_is_not_given() -> None:
     assert decode(b"data: a\n", []) == []
 

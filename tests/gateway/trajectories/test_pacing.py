@@ -77,13 +77,35 @@ def test_a_tenants_adapter_is_paced_by_its_own_versions_and_trajectories() -> No
     kept.admit("acme e", None, 1.0, adapter="policy-acme")
 
 
+def test_a_registered_trajectory_counts_by_the_adapter_that_its_first_call_names() -> None:
+    kept, version = trajectories()
+    version.of_adapter = 2
+    for name in "abcd":
+        kept.admit(name, None, 0.0)
+        kept.admit(name, None, 0.5, adapter="policy-acme")
+    kept.admit("e", None, 1.0)  # the whole model has room again
+    with pytest.raises(ApiError, match=r"4 train trajectories of policy-acme were opened .* version 2 is the newest"):
+        kept.admit("f", None, 1.0, adapter="policy-acme")
+    kept.admit("a", None, 1.0, adapter="policy-acme")
+
+
 def test_versions_are_the_adapters_own_until_it_is_retired() -> None:
     versions = Versions()
     for weights in (a_version(7), a_version(2, model="policy-acme", base="policy")):
         versions.apply(weights)
-    assert [versions.of(versions.in_service(policy)) for policy in (None, "policy-acme", "policy-new")] == [7, 2, 7]
+    assert [versions.of(versions.apart(model)) for model in (None, "policy", "policy-acme", "gpt-5")] == [7, 7, 2, 7]
     versions.apply(a_version(2, model="policy-acme", base="policy", retired=True))
-    assert (versions.in_service("policy-acme"), versions.of("policy-acme")) == (None, 7)
+    assert (versions.apart("policy-acme"), versions.of("policy-acme")) == (None, 7)
+
+
+def test_another_whole_model_counts_versions_of_its_own() -> None:
+    versions = Versions()
+    assert (versions.newest, versions.apart("policy"), versions.of(None)) == (0, None, 0)
+    for weights in (a_version(7), a_version(90, model="large"), a_version(8)):
+        versions.apply(weights)
+    assert versions.newest == 8
+    assert [versions.apart(model) for model in ("policy", "large", None)] == [None, "large", None]
+    assert [versions.of(model) for model in (None, "large")] == [8, 90]
 
 
 def test_validation_and_side_turns_are_not_paced() -> None:
@@ -132,6 +154,10 @@ async def test_pacing_refuses_openings_and_neither_other_channels_nor_what_is_op
             assert (await two.post("/x/g/v1/register_trajectory", {"channel": "live"}))[0] == 200
             assert (await two.chat("/x/g/v1"))[0] == 200
             assert (await two.chat("/u/g/v1"))[0] == 200
+        two.gateway.versions.apply(a_version(0, model="policy-acme", base="policy"))
+        assert (await two.chat("/y/g/v1"))[0] == 429
+        assert (await two.chat("/y/g/v1", model="policy-acme"))[0] == 200  # it has a pace of its own, also without keys
+        assert (await two.chat("/z/g/v1", model="policy-acme"))[0] == 429
         await until(lambda: two.gateway.is_open("t"))
         assert (await two.chat("/t/g/v1"))[0] == 200
         assert (await two.chat("/t/g/v1"))[0] == 200

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawstream.gateway.upstreams.connection import BrokenOffError, SilenceError
 from clawstream.gateway.upstreams.connections import Connections, UnreachedError
+from clawstream.gateway.upstreams.http_answer import BrokenOffError, SilenceError
 
 Answering = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -56,6 +56,21 @@ def always(*pieces: bytes) -> Answering:
                 writer.write(piece)
                 await writer.drain()
                 await asyncio.sleep(0)
+
+    return answer
+
+
+def piecemeal(*pieces: bytes, ends: bool = False) -> Answering:
+    """Answer one request with ``pieces``, one after the other; then end, or fall silent."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        for piece in pieces:
+            await asyncio.sleep(0.02)
+            writer.write(piece)
+        if not ends:
+            await reader.read()
 
     return answer
 
@@ -228,6 +243,42 @@ async def test_who_reads_late_is_not_told_of_silence() -> None:
     async with server(always(OK)) as (url, _), connections(silence_seconds=0.1).asked(url, b"{}", {}) as answer:
         await asyncio.sleep(LATE)
         assert await answer.read(9) == b"ok"
+
+
+@pytest.mark.parametrize("ending", [b"stop", b""], ids=["its last piece", "its end"])
+async def test_in_bulk_small_pieces_come_together(ending: bytes) -> None:
+    says = piecemeal(b"a", b"b", b"c" * 70_000, b"d", b"e", ending, ends=not ending)
+    async with server(says) as (url, _), connections().asked(url, b"{}", {}) as reply:
+        assert await reply.next() == b"a"
+        reply.in_bulk(b"stop")
+        much, rest = b"", []
+        while not much.endswith(b"c" * 70_000):
+            much += await reply.next()
+        while not (rest and (ending or not rest[-1])):
+            rest.append(await reply.next())
+    assert much == b"b" + b"c" * 70_000
+    assert b"".join(rest) == b"de" + ending
+
+
+async def test_in_bulk_what_came_waits_a_second_at_most() -> None:
+    says = piecemeal(b"a", b"an error, or an end of another kind")
+    async with server(says) as (url, _), connections(silence_seconds=60.0).asked(url, b"{}", {}) as reply:
+        assert await reply.next() == b"a"
+        reply.in_bulk(b"stop")
+        async with asyncio.timeout(5):
+            assert await reply.next() == b"an error, or an end of another kind"
+
+
+async def test_in_bulk_silence_has_an_end_too_and_what_came_is_given() -> None:
+    async with (
+        server(piecemeal(b"a", b"b")) as (url, _),
+        connections(silence_seconds=LATE).asked(url, b"{}", {}) as reply,
+    ):
+        assert await reply.next() == b"a"
+        reply.in_bulk(b"stop")
+        assert await reply.next() == b"b"
+        with pytest.raises(SilenceError):
+            await reply.next()
 
 
 async def test_what_nobody_takes_stays_with_the_sender() -> None:

@@ -26,17 +26,17 @@ NODES = [WHOLE, OURS, THEIRS]
 def test_an_adapter_answers_its_tenant_and_nobody_else(
     policy: str | None, asked: str, several: bool, node: object
 ) -> None:
-    assert serving(NODES, model_for(policy, asked, NODES, several=several)) == [node]
+    assert serving(NODES, model_for(policy, asked, lambda: NODES, several=several)) == [node]
 
 
 def test_a_call_that_came_before_another_tenants_adapter_does_not_go_to_it() -> None:
-    asked = model_for(None, "policy-theirs", [], several=True)
+    asked = model_for(None, "policy-theirs", list, several=True)
     assert serving(NODES, asked) == [WHOLE]
 
 
 def test_a_whole_model_of_several_is_asked_for_by_its_name() -> None:
     larger = a_node("n2", model="larger")
-    assert serving([WHOLE, larger], model_for(None, "larger", [WHOLE, larger], several=True)) == [larger]
+    assert serving([WHOLE, larger], model_for(None, "larger", lambda: [WHOLE, larger], several=True)) == [larger]
 
 
 def test_a_tenant_sees_its_own_adapter_and_whole_models() -> None:
