@@ -39,16 +39,13 @@ def list_(context: click.Context, /, **given: Any) -> None:
     Below, every adapter that was announced: its version, and whether it is in service or retired.
     """
     from clawstream.trainer.versions.retiring import ADAPTERS_HEADER, adapters_listed
-    from clawstream.trainer.weights import HEADER, listed
+    from clawstream.trainer.weights import VERSIONS_HEADER, listed
 
     settings, kafka = _settings(context, given)
-    click.echo(HEADER)
-    for line in listed(settings, kafka):
-        click.echo(str(line))
+    versions = (line.row for line in listed(settings, kafka))
+    click.echo("\n".join(aligned([VERSIONS_HEADER, *versions])))
     if adapters := adapters_listed(kafka):
-        click.echo()
-        for row in aligned([ADAPTERS_HEADER, *adapters]):
-            click.echo(row)
+        click.echo("\n".join(["", *aligned([ADAPTERS_HEADER, *adapters])]))
 
 
 @weights.command("rollback")

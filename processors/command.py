@@ -1,12 +1,11 @@
 """``clawstream process``: one worker of the stream processors, until SIGTERM."""
 
 import gc
-import tempfile
-from pathlib import Path
 
 from clawstream.processors.configured import configured
 from clawstream.processors.settings import ProcessorsSettings
 from clawstream.streams.cluster.admin import wait_for_kafka
+from clawstream.streams.files.temporary import temporary_folder
 from clawstream.streams.process.metrics import serve_metrics
 from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.writing.producer import Producer
@@ -26,8 +25,8 @@ def run(settings: ProcessorsSettings, kafka: KafkaSettings) -> int:
     roomy = kafka.model_copy(update={"max_record_bytes": 2 * kafka.max_record_bytes})
     producer = Producer(roomy, "processors")  # tables and dead letters hold the largest record, and something beside it
     try:
-        with tempfile.TemporaryDirectory(prefix="clawstream-processors-") as folder:
-            run_app(Worker(settings, kafka, producer, Path(folder), scorers).app)
+        with temporary_folder("processors") as folder:
+            run_app(Worker(settings, kafka, producer, folder, scorers).app)
     finally:
         producer.close()
     return 0

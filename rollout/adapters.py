@@ -29,12 +29,15 @@ class Adapters:
         self._client = httpx.Client(base_url=url, timeout=timeout_seconds)
         self._base, self._most, self._kept = base, most, kept
         self.served: dict[str, WeightVersion] = {}  # by adapter
+        self._without_room: dict[str, WeightVersion] = {}  # announced while as many as may be were served
         self._retired_at: dict[str, float] = {}  # of those that vLLM has still to forget
 
     def wanted(self, announced: Iterable[WeightVersion]) -> list[WeightVersion]:
-        """Of ``announced``, the last of each adapter that is not served yet."""
-        last = self._last(announced)
-        return [each for each in last if not each.retired and not _same(self.served.get(each.model), each)]
+        """Of ``announced``, the last of each adapter that is not served yet; and what had no room, once there is."""
+        last = {each.model: each for each in self._last(announced)}
+        self._without_room = {model: each for model, each in self._without_room.items() if model not in last}
+        found = last | self._without_room if len(self.served) < self._most else last
+        return [each for each in found.values() if not each.retired and not _same(self.served.get(each.model), each)]
 
     def unwanted(self, announced: Iterable[WeightVersion]) -> list[str]:
         """Adapters that are served, and whose last announcement in ``announced`` retires them."""
@@ -42,8 +45,12 @@ class Adapters:
 
     def load(self, weights: WeightVersion) -> None:
         """Serve ``weights``. Raises ``SnapshotError`` or ``SwapError``; then what was served is served on."""
+        self._without_room.pop(weights.model, None)
         if weights.model not in self.served and len(self.served) == self._most:
-            raise SwapError(f"{self._most} adapters are served, rollout.adapters allows no more")
+            self._without_room[weights.model] = weights
+            raise SwapError(
+                f"{self._most} adapters are served, rollout.adapters allows no more; it waits until one is retired"
+            )
         try:
             folder = self._kept.copy(verified_folder(weights.uri, weights.sha256))
         except OSError as error:

@@ -4,9 +4,9 @@ import json
 import shlex
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 from clawstream.rollout.settings import RolloutSettings
+from clawstream.streams.process.child import keeping_bytecode
 from clawstream.streams.process.ports import HOST
 from clawstream.streams.settings import PREFIX, SettingsError
 
@@ -46,6 +46,8 @@ def arguments(settings: RolloutSettings, port: int) -> list[str]:
     }
     for name, value in options.items():
         command += [f"--{name}", value]
+    if settings.transfer:
+        command += ["--weight-transfer-config", json.dumps({"backend": settings.transfer})]
     if settings.adapters:
         command += ["--enable-lora", "--max-lora-rank", str(settings.max_adapter_rank)]
         command += ["--max-loras", str(_VERSIONS_AT_ONCE * settings.adapters)]
@@ -69,11 +71,7 @@ def max_model_len(settings: RolloutSettings) -> int:
 
 def environment(settings: RolloutSettings, inherited: Mapping[str, str]) -> dict[str, str]:
     """``inherited`` without our own settings, such as Kafka's password, and what vLLM needs: control routes on, no
-    calls outside, bytecode kept.
-
-    vLLM starts three interpreters one after the other, each of which compiles 2 000 files when bytecode may not be
-    written (as many container images have it): then it goes to the user's cache.
-    """
+    calls outside, bytecode kept."""
     added = {
         "VLLM_SERVER_DEV_MODE": "1",
         "VLLM_CPU_KVCACHE_SPACE": str(settings.kv_cache_gib),
@@ -85,7 +83,5 @@ def environment(settings: RolloutSettings, inherited: Mapping[str, str]) -> dict
         added |= {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1"}
     if settings.threads:
         added |= {"OMP_NUM_THREADS": str(settings.threads), "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
-    if inherited.get("PYTHONDONTWRITEBYTECODE"):
-        cache = Path(inherited.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        added |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(cache / "clawstream" / "bytecode")}
-    return {name: value for name, value in inherited.items() if not name.startswith(PREFIX)} | added
+    kept = keeping_bytecode(inherited)
+    return {name: value for name, value in kept.items() if not name.startswith(PREFIX)} | added

@@ -4,14 +4,13 @@ import contextlib
 import logging
 import os
 import socket
-import tempfile
-from pathlib import Path
 
 from clawstream.rollout.arguments import arguments, environment
 from clawstream.rollout.engine import Engine, EngineError
 from clawstream.rollout.node import Node
 from clawstream.rollout.settings import RolloutSettings
 from clawstream.streams.cluster.admin import wait_for_kafka
+from clawstream.streams.files.temporary import temporary_folder
 from clawstream.streams.process.metrics import serve_metrics
 from clawstream.streams.process.ports import free_port, require_free
 from clawstream.streams.process.shutdown import stop_event
@@ -42,9 +41,9 @@ def run(settings: RolloutSettings, kafka: KafkaSettings) -> int:
         closing.callback(weights.close)
         nodes = Follower(kafka, NODES)
         closing.callback(nodes.close)
-        sockets = closing.enter_context(tempfile.TemporaryDirectory(prefix="clawstream-vllm-"))
-        kept = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="clawstream-adapters-")))
-        inherited = {**os.environ, "VLLM_RPC_BASE_PATH": sockets}
+        sockets = closing.enter_context(temporary_folder("vllm"))
+        kept = closing.enter_context(temporary_folder("adapters"))
+        inherited = {**os.environ, "VLLM_RPC_BASE_PATH": str(sockets)}
         engine = Engine(command, environment(settings, inherited), f"http://{settings.host}:{port}")
         closing.callback(engine.stop, settings.drain_seconds)
         _log.info("node %s: starting vLLM for %s on port %d", name, settings.model, port)

@@ -21,13 +21,17 @@ class KeptFolders:
         self._kept: dict[str, list[Path]] = {}
 
     def copy(self, source: Path) -> Path:
-        """The files in ``source``, in a folder of ours. Raises ``OSError``."""
+        """The files in ``source``, in a folder of ours. Raises ``OSError``, as on a full disk; then nothing is left."""
         self._count += 1
         target = self._folder / f"{self._count:06d}"
         target.mkdir()
-        for path in sorted(source.iterdir()):
-            if path.is_file():
-                _link(path, target / path.name)
+        try:
+            for path in sorted(source.iterdir()):
+                if path.is_file():
+                    _link(path, target / path.name)
+        except OSError:
+            self.drop(target)
+            raise
         return target
 
     def keep(self, model: str, copy: Path) -> None:

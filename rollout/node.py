@@ -14,15 +14,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from prometheus_client import Counter, Gauge, Histogram
-
 from clawstream.rollout.adapters import Adapters
 from clawstream.rollout.arguments import max_model_len
 from clawstream.rollout.engine import Engine
 from clawstream.rollout.kept import KeptFolders
+from clawstream.rollout.loading import Loading
+from clawstream.rollout.metrics import SWAPS, VERSION
 from clawstream.rollout.settings import RolloutSettings
-from clawstream.rollout.snapshot import loadable_folder, tensor_shapes
-from clawstream.rollout.swap import SwapError, WeightSwap
+from clawstream.rollout.swap import SwapError
 from clawstream.rollout.turns import has_turn
 from clawstream.schemas import NodeHealth, NodeStatus, WeightVersion, now
 from clawstream.streams.files.snapshots import SnapshotError, weights_digest
@@ -31,13 +30,8 @@ from clawstream.streams.writing.producer import Producer
 from clawstream.topics import NODES
 
 _log = logging.getLogger(__name__)
-_VERSION = Gauge("clawstream_node_version", "Policy version being served")
 _TURN_POLL_SECONDS = 0.02
 _FORGET_SECONDS = 2.0  # after which nobody sends calls to an adapter that is said to be stopped
-_SWAPS = Counter("clawstream_swaps", "Weight swaps", ["outcome"])
-_SWAP_SECONDS = Histogram(
-    "clawstream_swap_seconds", "Duration of a swap", buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
-)
 
 
 class Node:
@@ -59,11 +53,11 @@ class Node:
         self._weights, self._nodes, self._producer = weights, nodes, producer
         self._heard: dict[str, NodeStatus] = {}  # what each node said last
         self._waiting: tuple[WeightVersion, float] | None = None  # for the turn to load these, and since when
-        self._swap = WeightSwap(engine.url, settings.swap_seconds)
+        self._loading = Loading(engine.url, settings)
         self._adapters = Adapters(
             engine.url, settings.model_name, settings.adapters, settings.swap_seconds, KeptFolders(folder)
         )
-        self._digest, self._shapes = weights_digest(settings.model), tensor_shapes(settings.model)
+        self._digest = weights_digest(settings.model)
         self._said_at, self._saying = 0.0, threading.Lock()
         self.version = 0
         self._health: NodeHealth = "starting"
@@ -76,7 +70,7 @@ class Node:
 
     def start(self) -> None:
         """Load what was announced last, then say that the node is ready. vLLM must answer by now."""
-        self._swap.label(self.version)
+        self._loading.label(self.version)
         announced = [received.record for received in self._weights.to_end()]
         self._follow(announced)
         self._follow_adapters(announced)
@@ -98,7 +92,7 @@ class Node:
 
     def close(self) -> None:
         """Say that the node is gone."""
-        self._swap.close()
+        self._loading.close()
         self._adapters.close()
         self._say("stopped")
 
@@ -126,14 +120,14 @@ class Node:
             return False
         try:
             if wanted.sha256 == self._digest:
-                self._swap.label(wanted.version)
+                self._loading.label(wanted.version)
             elif self._settings.adapters:
                 raise SwapError("with rollout.adapters the model stays as it is, or every adapter would change with it")
             else:
                 with self._beating():
-                    self._load(loadable_folder(wanted.uri, wanted.sha256, self._shapes), wanted.version)
+                    self._loading.load(wanted, self._swapping)
         except (SnapshotError, SwapError) as error:
-            _SWAPS.labels("refused").inc()
+            SWAPS.labels("refused", "disk").inc()
             _log.error("version %d is not loaded, version %d serves on: %s", wanted.version, self.version, error)
             return False
         self._digest, self.version = wanted.sha256, wanted.version
@@ -152,10 +146,10 @@ class Node:
                 try:
                     self._adapters.load(weights)
                 except (SnapshotError, SwapError) as error:
-                    _SWAPS.labels("refused").inc()
+                    SWAPS.labels("refused", "disk").inc()
                     _log.error("version %d of %s is not loaded: %s", weights.version, weights.model, error)
                     continue
-                _SWAPS.labels("loaded").inc()
+                SWAPS.labels("loaded", "disk").inc()
                 _log.info("serving version %d of adapter %s", weights.version, weights.model)
                 self._say_of_adapter(weights.model, self._health)
 
@@ -170,21 +164,18 @@ class Node:
         except SwapError as error:
             _log.error("%s", error)
 
-    def _load(self, folder: Path, version: int) -> None:
+    @contextmanager
+    def _swapping(self) -> Iterator[None]:
+        """Say so meanwhile; and that it is ready again where the earlier weights serve on."""
         ready = self._health == "ready"
         if ready:
             self._say("swapping")
-        started = time.monotonic()
         try:
-            self._swap.swap(folder, version)
+            yield
         except SwapError:
             if ready:
                 self._say("ready")
             raise
-        seconds = time.monotonic() - started
-        _SWAPS.labels("loaded").inc()
-        _SWAP_SECONDS.observe(seconds)
-        _log.info("serving version %d (swap %.0f ms)", version, seconds * 1000)
 
     @contextmanager
     def _beating(self) -> Iterator[None]:
@@ -207,7 +198,7 @@ class Node:
     def _say(self, health: NodeHealth) -> None:
         """Of the model after its adapters, but at the end before them: it gets the calls for what no node serves."""
         self._health, self._said_at = health, time.monotonic()
-        _VERSION.set(self.version)
+        VERSION.set(self.version)
         if health == "stopped":
             self._send(self._settings.model_name, self.version, health)
         for adapter in list(self._adapters.served):

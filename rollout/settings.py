@@ -35,6 +35,10 @@ class RolloutSettings(Section):
     threads: int = Field(default=0, ge=0, description="OpenMP threads of vLLM on CPU; 0: vLLM's choice")
     start_seconds: float = Field(default=300.0, gt=0, description="time that vLLM has to get ready")
     swap_seconds: float = Field(default=120.0, gt=0, description="time that one call of a weight swap has")
+    transfer: Literal["", "gloo", "nccl"] = Field(
+        default="",
+        description="how versions are taken from their trainer's memory: gloo, or nccl on GPUs; empty: from disk alone",
+    )
     turn_seconds: float = Field(
         default=10.0, ge=0, description="longest wait for other nodes that load a version first; 0: all at once"
     )

@@ -1,10 +1,10 @@
 """vLLM's OpenAI server whose completions say which weights sampled which token and, chats, go on from given tokens.
 
-The one file that touches vLLM's Python. A chat with ``clawstream_continues`` gets a prompt that begins with those
-tokens (see ``splice.py``), or is rendered whole and says why. vLLM knows the spans of a finished request
-(``CompletionOutput.weight_versions``) and returns them from its token-level route alone; agents use completions,
-so here they are added to those: streamed, as a last chunk before ``[DONE]`` without choices; else, as a field of each
-choice. ``end`` is exclusive::
+The one file that touches the Python of vLLM's server, as ``vllm_worker.py`` does that of its workers. A chat with
+``clawstream_continues`` gets a prompt that begins with those tokens (see ``splice.py``), or is rendered whole and says
+why. vLLM knows the spans of a finished request (``CompletionOutput.weight_versions``) and returns them from its
+token-level route alone; agents use completions, so here they are added to those: streamed, as a last chunk before
+``[DONE]`` without choices; else, as a field of each choice. ``end`` is exclusive::
 
     {"object": "chat.completion.chunk", "choices": [], "weight_versions": [{"version": "3", "start": 0, "end": 17}]}
 """

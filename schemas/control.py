@@ -30,6 +30,9 @@ class WeightVersion(Record, frozen=True, kw_only=True):
     retired: Annotated[bool, says("whether an adapter is taken from service: nodes unload it, and load it no more")] = (
         False
     )
+    transfer: Annotated[
+        str | None, says("where its trainer can be asked for the tensors, backend://host:port; null: nowhere")
+    ] = None
 
 
 class NodeStatus(Record, frozen=True, kw_only=True):

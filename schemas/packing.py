@@ -4,6 +4,7 @@ Invariant: ``unpack(pack(x)) == x``; decoding is one ``numpy.frombuffer`` and co
 """
 
 import hashlib
+import struct
 from collections.abc import Iterable
 
 import numpy as np
@@ -16,7 +17,11 @@ _LOGPROB = np.dtype("<f4")
 
 def pack_tokens(token_ids: Iterable[int]) -> bytes:
     """Pack token ids, shape ``[T]``. Raises ``OverflowError`` for an id that is no int32."""
-    return np.array(list(token_ids), dtype=_TOKEN).tobytes()
+    ids = token_ids if isinstance(token_ids, list) else list(token_ids)
+    try:
+        return struct.pack(f"<{len(ids)}i", *ids)  # a third of what an array takes
+    except struct.error as error:
+        raise OverflowError(f"a token id is no int32: {error}") from error
 
 
 def unpack_tokens(packed: bytes) -> NDArray[np.int32]:

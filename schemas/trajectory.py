@@ -24,6 +24,7 @@ class ResponseSpan(Record, frozen=True, kw_only=True):
     start: Annotated[int, says("first sampled token's position in the sequence")]
     end: Annotated[int, says("one past the last sampled token's position")]
     temperature: Annotated[float, says("sampling temperature of the step")]
+    model: Annotated[str, says("model that sampled them, whose versions count for them; empty: not said")] = ""
 
 
 class Sequence(Record, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from xdist.scheduler import LoadFileScheduling
 NODE = "the session's vLLM"
 WITH_NODE = (
     "tests/rollout/test_vllm.py",
+    "tests/rollout/test_transfer_vllm.py",
     "tests/gateway/test_exact_tokens.py",
     "tests/gateway/test_real_node.py",
     "tests/agents/test_real_node.py",

@@ -93,13 +93,15 @@ def a_feedback(kind: str = "completed", **fields: Any) -> Feedback:
     return Feedback(**(defaults | fields))
 
 
-def a_sequence(prompt: list[int], response: list[int], logprob: float = -0.5, version: int = 0) -> Sequence:
+def a_sequence(
+    prompt: list[int], response: list[int], logprob: float = -0.5, version: int = 0, model: str = ""
+) -> Sequence:
     """A sequence of one step."""
     start, end = len(prompt), len(prompt) + len(response)
     return Sequence(
         tokens=pack_tokens(prompt + response),
         logprobs=pack_logprobs([0.0] * len(prompt) + [logprob] * len(response)),
-        responses=[ResponseSpan(step_id="s1", start=start, end=end, temperature=1.0)],
+        responses=[ResponseSpan(step_id="s1", start=start, end=end, temperature=1.0, model=model)],
         policy_spans=[PolicySpan(version=version, start=start, end=end)],
     )
 

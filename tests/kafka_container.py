@@ -4,6 +4,7 @@ The same version and the same settings as the broker without Docker. Tests that 
 one of their own, without Docker, all the same.
 """
 
+from contextlib import ExitStack
 from types import TracebackType
 
 from testcontainers.core.container import DockerContainer
@@ -28,12 +29,11 @@ class KafkaInDocker:
             self._container.with_env(name, value)
 
     def __enter__(self) -> "KafkaInDocker":
-        self._container.start()
-        try:
+        with ExitStack() as starting:
+            starting.callback(self._container.stop)  # also when it does not come up
+            self._container.start()
             wait_for_kafka(KafkaSettings(bootstrap_servers=self.bootstrap_servers), _START_SECONDS)
-        except BaseException:
-            self._container.stop()
-            raise
+            starting.pop_all()
         return self
 
     def __exit__(

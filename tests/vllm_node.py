@@ -1,7 +1,8 @@
 """One real rollout node per test session: ``clawstream rollout`` as a process, on a tiny model and the real broker.
 
 Invariant: whoever asks for ``node`` shares it, so a test leaves it ready, at whatever version it came to. Two versions
-have been announced before it starts: it joins late. That it stops when told is seen as the session ends.
+have been announced before it starts, by a trainer that is gone: it joins late, and loads from disk. That it stops when
+told is seen as the session ends.
 """
 
 import json
@@ -23,9 +24,11 @@ import httpx
 import pytest
 
 from clawstream.schemas import NodeStatus, WeightVersion, now
+from clawstream.schemas.transfer import address
 from clawstream.streams.broker import LocalBroker
 from clawstream.streams.cluster.admin import create_missing
 from clawstream.streams.files.snapshots import weights_digest
+from clawstream.streams.process.ports import HOST, free_port
 from clawstream.streams.reading.consumer import Follower, read_all
 from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.writing.producer import Producer
@@ -99,10 +102,10 @@ class VllmNode:
         """Other weights for the same model."""
         return make_tiny_model(self.folder / f"weights-{seed}", seed=seed)
 
-    def announce(self, folder: Path, sha256: str | None = None) -> int:
-        """Announce ``folder`` as the next version; its number."""
+    def announce(self, folder: Path, sha256: str | None = None, transfer: str | None = None) -> int:
+        """Announce ``folder`` as the next version; its number. ``transfer``: where its trainer can be asked for it."""
         self.versions.append(self.versions[-1] + 1)
-        announce(self.kafka, self.versions[-1], folder, sha256)
+        announce(self.kafka, self.versions[-1], folder, sha256, transfer)
         return self.versions[-1]
 
     def stream(self, content: str = "hi", **options: Any) -> Said:
@@ -121,9 +124,9 @@ class VllmNode:
         return self.process.wait(60)
 
 
-def announce(kafka: KafkaSettings, version: int, folder: Path, sha256: str | None = None) -> None:
-    """Announce ``folder``, as the trainer does."""
-    weights = WeightVersion(
+def announcement(version: int, folder: Path, sha256: str | None = None, transfer: str | None = None) -> WeightVersion:
+    """Of ``folder``, as the trainer says it."""
+    return WeightVersion(
         model="policy",
         version=version,
         uri=folder.absolute().as_uri(),
@@ -131,7 +134,15 @@ def announce(kafka: KafkaSettings, version: int, folder: Path, sha256: str | Non
         parent=version - 1,
         update_id=f"u{version}",
         created_at=now(),
+        transfer=transfer,
     )
+
+
+def announce(
+    kafka: KafkaSettings, version: int, folder: Path, sha256: str | None = None, transfer: str | None = None
+) -> None:
+    """Announce ``folder``, as the trainer does."""
+    weights = announcement(version, folder, sha256, transfer)
     producer = Producer(kafka, "test")
     producer.send(WEIGHTS, weights).result(timeout=30)
     producer.close()
@@ -167,7 +178,7 @@ def running_node(kafka: KafkaSettings, folder: Path, model: Path, name: str) -> 
         "CLAWSTREAM_KAFKA_TOPIC_PREFIX": kafka.topic_prefix,
         "CLAWSTREAM_ROLLOUT_HEARTBEAT_SECONDS": "1",
     }
-    flags = ["--model", str(model), "--name", name, "--max-model-len", "1024", "--threads", "1"]
+    flags = ["--model", str(model), "--name", name, "--max-model-len", "1024", "--threads", "1", "--transfer", "gloo"]
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "clawstream.cli.main", "--log-level", "DEBUG", "rollout", *flags],
@@ -191,8 +202,9 @@ def node(broker: LocalBroker, tmp_path_factory: pytest.TempPathFactory) -> Itera
     kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers, topic_prefix=prefix)
     create_missing(kafka)
     model = make_tiny_model(folder / "model", seed=0)
+    gone = address("gloo", HOST, free_port())
     for version in EARLIER:
-        announce(kafka, version, make_tiny_model(folder / f"weights-{version}", seed=version))
+        announce(kafka, version, make_tiny_model(folder / f"weights-{version}", seed=version), transfer=gone)
     with running_node(kafka, folder, model, "node-0") as started:
         started.wait(lambda status: status.health == "ready", START_SECONDS)
         yield started

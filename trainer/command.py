@@ -7,6 +7,7 @@ from contextlib import closing
 from clawstream.schemas import WeightVersion
 from clawstream.streams.cluster.admin import wait_for_kafka
 from clawstream.streams.errors import StreamError
+from clawstream.streams.process.ending import FOR_GOOD
 from clawstream.streams.process.metrics import serve_metrics
 from clawstream.streams.process.shutdown import stop_event
 from clawstream.streams.reading.consumer import Follower, GroupConsumer
@@ -19,12 +20,13 @@ from clawstream.streams.writing.producer import Producer
 from clawstream.topics import NODES, SAMPLES, WEIGHTS
 from clawstream.trainer import loop
 from clawstream.trainer.algorithms.recipe import described
-from clawstream.trainer.errors import TrainerError
+from clawstream.trainer.errors import DivergedError, RetiredError, TrainerError
 from clawstream.trainer.models.engine import start_ranks
 from clawstream.trainer.models.ranks import rank, wait_for_all
 from clawstream.trainer.serving import Serving
 from clawstream.trainer.session import Session, begin
 from clawstream.trainer.settings import TrainerSettings
+from clawstream.trainer.transfer.sender import Sender
 from clawstream.trainer.versions.announced import Announced, require_apart, require_in_service
 from clawstream.trainer.versions.checkpoint import Checkpoints
 from clawstream.trainer.versions.publish import require_lineage
@@ -33,7 +35,8 @@ _log = logging.getLogger(__name__)
 
 
 def run(settings: TrainerSettings, kafka: KafkaSettings) -> int:
-    """Train until SIGTERM or SIGINT. The exit code is 1 when the trainer cannot go on, after one line that says why."""
+    """Train until SIGTERM or SIGINT. When the trainer cannot go on, one line says why, and the exit code is
+    ``FOR_GOOD`` where starting it again would only end so again, else 1."""
     stop = stop_event()
     checkpoints = Checkpoints(settings.output_dir, settings.keep_snapshots)
     try:
@@ -43,6 +46,9 @@ def run(settings: TrainerSettings, kafka: KafkaSettings) -> int:
         else:
             wait_for_all()  # rank 0 has made or found a checkpoint
             Session(settings, checkpoints, kafka.topic_prefix).follow()
+    except (RetiredError, DivergedError) as error:
+        _log.error("%s", error)
+        return FOR_GOOD
     except (TrainerError, StreamError) as error:
         _log.error("%s", error)
         return 1
@@ -86,7 +92,7 @@ def _train(
     announced: Announced,
     stop: threading.Event,
 ) -> None:
-    state = session.state
+    state, sender = session.state, _sender(settings, session)
     assembler = WindowAssembler(
         settings.limits,
         lambda sample, version: unusable(sample, session.limits, version),
@@ -101,9 +107,26 @@ def _train(
     nodes = Follower(kafka, NODES)
     serving = Serving(settings.model_name, settings.node_deadline_seconds)
     try:
-        streams = loop.Streams(samples=consumer, nodes=nodes, weights=weights, announced=announced, producer=producer)
+        streams = loop.Streams(
+            samples=consumer, nodes=nodes, weights=weights, announced=announced, producer=producer, sender=sender
+        )
         loop.train(session, assembler, streams, serving, settings, stop)
     finally:
+        if sender is not None:
+            sender.close()
         consumer.close()
         nodes.close()
         producer.close()
+
+
+def _sender(settings: TrainerSettings, session: Session) -> Sender | None:
+    if not settings.transfer:
+        return None
+    return Sender(
+        session.state.weights,
+        settings.transfer,
+        settings.transfer_host,
+        settings.transfer_port,
+        settings.transfer_seconds,
+        session.device,
+    )

@@ -8,7 +8,7 @@ class TrainerError(Exception):
 
 
 class RetiredError(TrainerError):
-    """The model that it trains was taken from service."""
+    """The model that it trains was taken from service: nothing is to be trained until somebody restores it."""
 
 
 class DivergedError(TrainerError):

@@ -29,6 +29,7 @@ from clawstream.trainer.reports import DiscardNotices, Lags, describe
 from clawstream.trainer.serving import Serving
 from clawstream.trainer.session import Session
 from clawstream.trainer.settings import TrainerSettings
+from clawstream.trainer.transfer.sender import Sender
 from clawstream.trainer.versions.announced import Announced, require_apart, require_in_service
 from clawstream.trainer.versions.publish import announce, announce_retired
 from clawstream.trainer.versions.state import TrainerState
@@ -48,6 +49,7 @@ class Streams:
     weights: Follower[WeightVersion]
     announced: Announced  # what was read of weights so far
     producer: Producer
+    sender: Sender | None = None  # of weights, where nodes may take them from memory
 
 
 def train(
@@ -95,7 +97,8 @@ def train(
 
 
 def _announce(streams: Streams, serving: Serving, state: TrainerState) -> None:
-    announce(streams.producer, state)
+    transfer = streams.sender.hold(state.weights) if streams.sender else None
+    announce(streams.producer, state, transfer)
     serving.announce(state.version, time.monotonic())
 
 

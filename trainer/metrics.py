@@ -16,6 +16,7 @@ SAMPLES_TRAINED = Counter("clawstream_trainer_samples_trained", "Samples trained
 SAMPLES_DISCARDED = Counter("clawstream_trainer_samples_discarded", "Samples consumed without training", ["reason"])
 UPDATE_SECONDS = Gauge("clawstream_trainer_update_seconds", "Duration of the last update")
 PUBLISH_SECONDS = Gauge("clawstream_trainer_publish_seconds", "Duration of the last checkpoint and announcement")
+TRANSFERS = Counter("clawstream_trainer_transfers", "Nodes that asked for the newest weights", ["outcome"])
 REWARD_MEAN = Gauge("clawstream_trainer_reward_mean", "Mean reward of the last window")
 UPDATE_METRIC = Gauge("clawstream_trainer_update_metric", "Losses and diagnostics of the last update", ["metric"])
 

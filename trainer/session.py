@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import msgspec
+import torch
 from torch import Tensor
 
 from clawstream.schemas import Sample, WeightVersion, decode, encode, now
@@ -21,6 +22,7 @@ from clawstream.trainer.reports import Lags, Outcome, describe_failure, make_rep
 from clawstream.trainer.settings import TrainerSettings
 from clawstream.trainer.updates.update import update
 from clawstream.trainer.versions.checkpoint import OPTIMIZER_FOLDER, Checkpoints
+from clawstream.trainer.versions.room import writing_into
 from clawstream.trainer.versions.snapshot import copy_initial, write_snapshot
 from clawstream.trainer.versions.state import Origin, TrainerState, read_state, require_origin, write_state
 
@@ -73,16 +75,22 @@ class Session:
             path = self._checkpoints.leave_report(report.version, describe_failure(report, str(error)))
             raise DivergedError(f"{error}; {path} says which samples it was", error.metrics) from error
         outcome = Outcome(metrics=metrics, seconds=time.monotonic() - started, lags=lags)
-        folder = self._checkpoints.begin(self._version)
-        self._write(self._save(), folder)
-        weights = _weights(self._settings, self._checkpoints, self._version, folder)
-        report = make_report(window, parent, outcome, self._settings, weights.created_at)
-        self.state = TrainerState(
-            weights=weights, report=report, next_offsets=window.next_offsets, origin=self._origin, seen=seen
-        )
-        write_state(folder, self.state)
-        self._checkpoints.commit(self._version)
+        with writing_into(self._settings.output_dir):
+            folder = self._checkpoints.begin(self._version)
+            self._write(self._save(), folder)
+            weights = _weights(self._settings, self._checkpoints, self._version, folder)
+            report = make_report(window, parent, outcome, self._settings, weights.created_at)
+            self.state = TrainerState(
+                weights=weights, report=report, next_offsets=window.next_offsets, origin=self._origin, seen=seen
+            )
+            write_state(folder, self.state)
+            self._checkpoints.commit(self._version)
         return self.state
+
+    @property
+    def device(self) -> torch.device:
+        """Where this rank computes."""
+        return self._learners.policy.device
 
     def prune(self, needed: Collection[int]) -> None:
         """Remove versions from disk that are old, and not ``needed`` by nodes. For rank 0."""
@@ -105,7 +113,7 @@ class Session:
                 self._save()
 
     def _share(self, payload: bytes) -> bytes:
-        return share(payload, self._learners.policy.device)
+        return share(payload, self.device)
 
     def _train(self, samples: Sequence[Sample]) -> dict[str, float]:
         metrics = update(self._learners, samples, self._version, self._settings) if samples else {}

@@ -5,6 +5,7 @@ from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
+from clawstream.streams.process.ports import HOST
 from clawstream.streams.windows.settings import WindowSettings
 
 Algorithm = Literal[
@@ -105,9 +106,6 @@ class TrainerSettings(WindowSettings):
     lora_targets: str = Field(
         "all-linear", description="layers that get adapters, by the end of their names, with commas"
     )
-    adapter_of: str = Field(
-        "", description="model beside which nodes serve the adapters as they are; empty: they are published merged"
-    )
     dtype: Literal["float32", "bfloat16"] = Field("float32", description="type of the weights in passes and snapshots")
     gradient_checkpointing: bool = Field(False, description="recompute activations: less memory, more time")
     seed: int = Field(0, ge=0, description="seed of minibatch order")
@@ -115,6 +113,14 @@ class TrainerSettings(WindowSettings):
     keep_snapshots: int = Field(
         4, ge=2, description="newest versions kept on disk; besides, version 0 and what nodes serve"
     )
+    transfer: Literal["", "gloo", "nccl"] = Field(
+        "", description="how nodes may take each version from the trainer's memory: gloo, or nccl on GPUs; empty: disk"
+    )
+    transfer_host: str = Field(
+        HOST, description="own address that nodes reach for transfers; beyond loopback, of a private network alone"
+    )
+    transfer_port: int = Field(0, ge=0, le=65535, description="port on which nodes ask for transfers; 0: a free one")
+    transfer_seconds: float = Field(120.0, gt=0, description="time that one transfer may take")
     metrics_port: int = Field(0, ge=0, le=65535, description="port of Prometheus metrics on loopback; 0: off")
 
     @model_validator(mode="after")
@@ -123,6 +129,8 @@ class TrainerSettings(WindowSettings):
             raise ValueError(f"adapter_of is {self.adapter_of} and lora_rank 0: adapters need a rank, such as 8")
         if self.adapter_of == self.model_name:
             raise ValueError(f"adapter_of and model_name are both {self.adapter_of}: an adapter has a name of its own")
+        if self.adapter_of and self.transfer:
+            raise ValueError(f"transfer is {self.transfer} and adapter_of {self.adapter_of}: adapters load from disk")
         return self
 
     @model_validator(mode="after")

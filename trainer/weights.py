@@ -14,6 +14,7 @@ from clawstream.trainer.settings import TrainerSettings
 from clawstream.trainer.versions.announced import Announced, require_in_service
 from clawstream.trainer.versions.checkpoint import Checkpoints
 from clawstream.trainer.versions.publish import announce
+from clawstream.trainer.versions.retiring import Row
 from clawstream.trainer.versions.rollback import has_optimizer, require_earlier, roll_back
 from clawstream.trainer.versions.state import TrainerState, read_state, require_origin
 
@@ -31,21 +32,22 @@ class VersionLine:
     optimizer: bool  # whether training could go on from it exactly
     nodes: tuple[str, ...]  # that serve it
 
-    def __str__(self) -> str:
-        parts = [
-            f"{self.version:>7}",
-            f"{'' if self.parent is None else self.parent:>7}",
+    @property
+    def row(self) -> Row:
+        """Its cells, under ``VERSIONS_HEADER``."""
+        return (
+            str(self.version),
+            "" if self.parent is None else str(self.parent),
             self.created_at,
             self.sha256,
-            f"{'' if self.reward is None else format(self.reward, '.3f'):>7}",
-            f"{'' if self.validation is None else format(self.validation, '.3f'):>10}",
-            f"{'yes' if self.optimizer else 'no':>9}",
+            "" if self.reward is None else f"{self.reward:.3f}",
+            "" if self.validation is None else f"{self.validation:.3f}",
+            "yes" if self.optimizer else "no",
             ", ".join(self.nodes),
-        ]
-        return "  ".join(parts).rstrip()
+        )
 
 
-HEADER = "version   parent  created                   sha256        reward  validation  optimizer  served by"
+VERSIONS_HEADER: Row = ("version", "parent", "created", "sha256", "reward", "validation", "optimizer", "served by")
 
 
 def listed(settings: TrainerSettings, kafka: KafkaSettings) -> list[VersionLine]:

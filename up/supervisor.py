@@ -1,9 +1,9 @@
 """Keeps processes alive: starts them, passes on what they print, restarts what dies, stops them in order.
 
 Invariant: no process outlives the supervisor's :meth:`stop`; one that exits by itself is started again, after a pause
-that doubles from 1 to 30 seconds while it keeps dying::
+that doubles from 1 to 30 seconds while it keeps dying, unless its status says that this is of no use::
 
-    start -> running -> exited 1 -> (1 s) -> running -> exited 1 -> (2 s) -> running ...
+    start -> running -> exited 1 -> (1 s) -> running -> exited 1 -> (2 s) -> running ... exited 3, for good
 """
 
 import asyncio
@@ -12,7 +12,8 @@ import signal
 import time
 from collections.abc import Callable
 
-from clawstream.streams.process.child import tied
+from clawstream.streams.process.child import keeping_bytecode, tied
+from clawstream.streams.process.ending import FOR_GOOD
 from clawstream.up.processes import Process
 
 OnLine = Callable[[str, str], None]  # process name, line
@@ -71,6 +72,11 @@ class Supervisor:
             if self._stopping:
                 return
             lived = time.monotonic() - started
+            if status == FOR_GOOD:
+                self._on_line(
+                    process.name, f"{_ending(status)} after {lived:.0f} s; it is not started again, see above"
+                )
+                return
             pause = 1.0 if lived > _HEALTHY_SECONDS else pause
             self.restarts[process.name] += 1
             self._on_line(process.name, f"{_ending(status)} after {lived:.0f} s; starting it again in {pause:.0f} s")
@@ -80,7 +86,7 @@ class Supervisor:
     async def _run_once(self, process: Process) -> int:
         child = await asyncio.create_subprocess_exec(
             *tied(process.argv),
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **process.environment},
+            env=keeping_bytecode({**os.environ, "PYTHONUNBUFFERED": "1", **process.environment}),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

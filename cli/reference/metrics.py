@@ -8,7 +8,7 @@ from prometheus_client.metrics_core import Metric
 
 import clawstream.gateway.metrics
 import clawstream.processors.metrics
-import clawstream.rollout.node
+import clawstream.rollout.metrics
 import clawstream.streams.process.metrics
 import clawstream.trainer.metrics
 from clawstream.cli.reference.markdown import code, page, table
@@ -28,7 +28,7 @@ _MODULES: dict[str, ModuleType] = {
     "Gateway": clawstream.gateway.metrics,
     "Processors": clawstream.processors.metrics,
     "Trainer": clawstream.trainer.metrics,
-    "Rollout": clawstream.rollout.node,
+    "Rollout": clawstream.rollout.metrics,
 }
 
 

@@ -39,7 +39,8 @@ async def batch(console: Console, session: Session) -> None:
         "What the trainer would take now, by its own code, its committed offsets and the [trainer] section that this "
         "console reads. The update that trains it has the same fingerprint, if nothing changes between."
     ).classes("cs-dim")
-    facts(_facts(found, updates[-1] if updates else None, windows))
+    own_updates = [update for update in updates if update.model == windows.model_name]
+    facts(_facts(found, own_updates[-1] if own_updates else None, windows))
     own = [sample for sample in found.samples if sample.tenant == session.tenant]
     if len(own) < len(found.samples):
         ui.label(f"{len(own)} of {len(found.samples)} are of {session.tenant}; the others are not shown.")

@@ -73,25 +73,34 @@ def label(arrow: Arrow) -> str:
 
 
 def curves(updates: Sequence[UpdateReport]) -> list[tuple[str, dict[str, Any]]]:
-    """What is plotted against the version that an update made: titles and charts."""
-    validation = [[float(each.version), each.reward_mean] for report in updates for each in report.validations]
+    """What is plotted against the version that an update made: titles and charts. Each model counts versions of its
+    own, so where there are several each has lines of its own."""
+    models = sorted({update.model for update in updates})
+    charts: dict[str, dict[str, Points]] = {}
+    for model in models:
+        for title, lines in _lines([update for update in updates if update.model == model]).items():
+            named = {f"{model}: {name}" if len(models) > 1 else name: points for name, points in lines.items()}
+            charts.setdefault(title, {}).update(named)
+    return [(title, _chart(lines)) for title, lines in (charts or _lines([])).items()]
+
+
+def _lines(updates: Sequence[UpdateReport]) -> dict[str, dict[str, Points]]:
+    """The lines of each chart, of one model."""
     names = sorted({name for report in updates for name in report.metrics if name.startswith("kl")})
-    return [
-        ("Reward", _chart({"trained samples": _of(updates, lambda u: u.reward_mean), "validation": validation})),
-        ("Entropy (nats)", _chart({"entropy": _metric(updates, "entropy")})),
-        ("KL (nats)", _chart({name: _metric(updates, name) for name in names})),
-        (
-            "Lags: policy and publish (versions), consumer (records)",
-            _chart(
-                {
-                    "policy, mean": _of(updates, lambda u: u.policy_lag_mean),
-                    "policy, most": _of(updates, lambda u: float(u.policy_lag_max)),
-                    "publish": _of(updates, lambda u: u.publish_lag_versions),
-                    "consumer": _of(updates, lambda u: float(u.consumer_lag_records)),
-                }
-            ),
-        ),
-    ]
+    return {
+        "Reward": {
+            "trained samples": _of(updates, lambda u: u.reward_mean),
+            "validation": [[float(each.version), each.reward_mean] for u in updates for each in u.validations],
+        },
+        "Entropy (nats)": {"entropy": _metric(updates, "entropy")},
+        "KL (nats)": {name: _metric(updates, name) for name in names},
+        "Lags: policy and publish (versions), consumer (records)": {
+            "policy, mean": _of(updates, lambda u: u.policy_lag_mean),
+            "policy, most": _of(updates, lambda u: float(u.policy_lag_max)),
+            "publish": _of(updates, lambda u: u.publish_lag_versions),
+            "consumer": _of(updates, lambda u: float(u.consumer_lag_records)),
+        },
+    }
 
 
 def _metric(updates: Sequence[UpdateReport], name: str) -> Points:

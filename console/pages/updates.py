@@ -12,6 +12,7 @@ from clawstream.console.pages.parts import facts, table
 from clawstream.console.pages.words import at, count, number, versions
 from clawstream.console.stories.tokens import group_advantage
 from clawstream.schemas import Sample, UpdateReport
+from clawstream.schemas.reading.sequences import sampled_by
 from clawstream.streams.windows.fingerprint import fingerprint
 
 _NEWEST = 200
@@ -73,6 +74,8 @@ _COLUMNS = ("Trajectory", "Sample", "Reward", "Group advantage", "Tokens", "Vers
 
 def _row(sample: Sample, report: UpdateReport, why: str) -> tuple[str | tuple[str, str], ...]:
     spans = [span.version for sequence in sample.sequences for span in sequence.policy_spans]
+    found = [each for sequence in sample.sequences for each in sampled_by(sequence)]
+    own = [version for _, model, version in found if model in ("", report.model)]
     sampled = sum(span.end - span.start for sequence in sample.sequences for span in sequence.responses)
     low, high = min(spans, default=None), max(spans, default=None)
     return (
@@ -82,7 +85,7 @@ def _row(sample: Sample, report: UpdateReport, why: str) -> tuple[str | tuple[st
         f"{group_advantage(sample):+.3f}",
         count(sampled),
         versions(low, high),
-        "–" if low is None else str(report.parent - low),
+        str(report.parent - min(own)) if own else "–",
         why,
     )
 

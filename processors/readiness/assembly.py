@@ -37,7 +37,7 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     step_id: str
     reward: float
     reward_ids: tuple[str, ...]
-    version: int | None = None  # newest policy then, where that matters
+    version: int | None = None  # newest then of the model that sampled it, where that matters
     excluded_by: str | None = None  # the reviewer who took it out
 
 

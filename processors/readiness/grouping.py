@@ -29,6 +29,7 @@ class GroupState(State, frozen=True, kw_only=True):
     expected_size: int
     member_names: tuple[str, ...] = ()  # as in ``member_name``
     late_names: tuple[str, ...] = ()  # those that came after it was closed
+    newest: dict[str, int] = msgspec.field(default_factory=dict)  # of its models when it was decided to close it
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -107,7 +108,7 @@ def close(
         reward = _reward(member, settings) if member.step_ids else None
         if reward is None:
             continue
-        if refused := filters.refused(member.sequences, reward, state.version, settings):
+        if refused := filters.refused(member.sequences, reward, state.newest, settings):
             outputs += rejections(member, *refused)
         else:
             rewarded.append((member, reward))

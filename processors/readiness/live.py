@@ -7,6 +7,7 @@ each step of a trajectory is in its own sample, or rejected::
     completed: nothing followed s2, so it is rejected
 """
 
+from collections.abc import Callable
 from collections.abc import Sequence as Sized
 
 from msgspec.structs import replace
@@ -24,9 +25,13 @@ from clawstream.topics import SAMPLES
 
 
 def decided(
-    state: TrajectoryState, version: int | None, settings: ProcessorsSettings, scorers: Sized[Scorer]
+    state: TrajectoryState,
+    newest_for: Callable[[str], int | None],
+    settings: ProcessorsSettings,
+    scorers: Sized[Scorer],
 ) -> TrajectoryState:
-    """``state`` with a decision for each step that has become ready."""
+    """``state`` with a decision for each step that has become ready. ``newest_for``: of a step, the newest version of
+    the model that sampled it, where that is known and matters."""
     known = {decision.step_id for decision in state.decided}
     waiting = {job.step_id for job in jobs.of_steps(state, scorers)}
     followed = {step_id for step_id, _ in state.followed}
@@ -40,9 +45,14 @@ def decided(
         if reward is not None and all(source in found for source in settings.required_sources):
             reward_ids = tuple(given.reward_id for given in state.rewards if given.step_id == step_id)
             gone = excluded(state.curations, state.step_ids).get(step_id)
-            added.append(
-                Decided(step_id=step_id, reward=reward, reward_ids=reward_ids, version=version, excluded_by=gone)
+            decision = Decided(
+                step_id=step_id,
+                reward=reward,
+                reward_ids=reward_ids,
+                version=newest_for(step_id),
+                excluded_by=gone,
             )
+            added.append(decision)
     return replace(state, decided=(*state.decided, *added)) if added else state
 
 
@@ -69,7 +79,8 @@ def put_out(
         for sequence in resolved.sequences
         if any(span.step_id == step.step_id for span in sequence.responses)
     ]
-    refused = filters.refused(sequences, decision.reward, decision.version, settings)
+    newest = {} if decision.version is None else {step.model: decision.version}
+    refused = filters.refused(sequences, decision.reward, newest, settings)
     if refused is not None:
         return [rejection(step, *refused)]
     alone = GroupStatistics(size=1, expected_size=1, reward_mean=decision.reward, reward_std=0.0, closed_by="complete")

@@ -65,7 +65,8 @@ def run(kafka: KafkaSettings, copy: Copy) -> int:
 
 
 def with_version(sample: Sample, version: int) -> Sample:
-    """``sample`` as if the policy ``version`` had sampled it, for a trainer that begins from another model.
+    """``sample`` as if the policy ``version`` had sampled it, for a trainer that begins from another model, whatever
+    that one's name is.
 
     Its log-probabilities stay those of the policy that did, and they are what a correction looks at.
     """
@@ -74,7 +75,8 @@ def with_version(sample: Sample, version: int) -> Sample:
 
 def _with_version(sequence: Sequence, version: int) -> Sequence:
     spans = [PolicySpan(version=version, start=span.start, end=span.end) for span in sequence.policy_spans]
-    return replace(sequence, policy_spans=spans)
+    responses = [replace(span, model="") for span in sequence.responses]
+    return replace(sequence, policy_spans=spans, responses=responses)
 
 
 def _asked(reader: RangeReader, copy: Copy) -> Ranges:

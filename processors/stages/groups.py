@@ -2,6 +2,8 @@
 
 from functools import partial
 
+from msgspec.structs import replace
+
 from clawstream.processors.metrics import TOO_LATE
 from clawstream.processors.readiness import grouping
 from clawstream.processors.readiness.grouping import GroupState, member_name
@@ -9,6 +11,7 @@ from clawstream.processors.readiness.output import Output
 from clawstream.processors.stages.stage import Due, Stage
 from clawstream.processors.tables.kept import key_of
 from clawstream.schemas import Trajectory, encode
+from clawstream.schemas.reading.sequences import sampled_by
 
 
 class Groups(Stage[GroupState, Trajectory]):
@@ -43,6 +46,14 @@ class Groups(Stage[GroupState, Trajectory]):
     def look_again_ms(self, state: GroupState, now_ms: int, _settled_ms: int) -> int:
         """Its deadline."""
         return max(now_ms, state.first_arrival_ms + round(1000 * self._settings.group_deadline_seconds))
+
+    def _decided(self, key: bytes, state: GroupState) -> GroupState:
+        """With the newest version of each model that sampled something of it."""
+        if not self.newest:
+            return state
+        members = self.kept.payloads(key, state.names)
+        models = {model for member in members for sequence in member.sequences for _, model, _ in sampled_by(sequence)}
+        return replace(state, newest={model: self.newest[model] for model in sorted(models & self.newest.keys())})
 
     def close(self, key: bytes, state: GroupState, records: list[Trajectory]) -> tuple[GroupState, list[Output]]:  # noqa: ARG002
         """As in ``grouping``."""

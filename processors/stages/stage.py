@@ -8,7 +8,7 @@ before is acknowledged by Kafka. A crash between repeats outputs with the same i
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic
@@ -46,7 +46,7 @@ class Stage(ABC, Generic[S, R]):
 
     def __init__(self, kept: Kept[S, R], settings: ProcessorsSettings) -> None:
         self.kept, self._settings = kept, settings
-        self.newest_version: int | None = None  # of the policy, as far as it is known and matters
+        self.newest: Mapping[str, int] = {}  # version of each model, as far as it is known and matters
         self._ripe: dict[bytes, None] = {}  # those of which something is to be put out
 
     @abstractmethod
@@ -72,12 +72,16 @@ class Stage(ABC, Generic[S, R]):
             if state.closed_ms is None and (closed_by := self.closing_reason(state, now_ms, settled_ms)):
                 if not self._is_whole(key, state):
                     continue  # what is read again touches it
-                state = replace(state, closed_ms=now_ms, closed_by=closed_by, version=self.newest_version)
+                state = self._decided(key, replace(state, closed_ms=now_ms, closed_by=closed_by))
                 self.kept.put(key, state)
             if state.closed_ms is not None:
                 self._ripe[key] = None
             else:
                 self.kept.agenda.look_at(key, self.look_again_ms(state, now_ms, settled_ms))
+
+    def _decided(self, _key: bytes, state: S) -> S:
+        """``state``, which is to close, with what else was decided then."""
+        return state
 
     def _is_whole(self, key: bytes, state: S) -> bool:
         """Are the bytes of its records here? A crash between two tables leaves them out; they are read again."""

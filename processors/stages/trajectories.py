@@ -123,13 +123,18 @@ class Trajectories(Stage[TrajectoryState, Step]):
                     self.kept.put(key, state)
             self._jobs += [(key, job) for job in wanted]
         if self._settings.ready == "step":
-            decided = live.decided(state, self.newest_version, self._settings, self._scorers)
+            decided = live.decided(state, partial(self._newest_for, key), self._settings, self._scorers)
             if decided is not state and self._is_whole(key, state):
                 self.kept.put(key, decided)
                 state = decided
         if state.observed or state.sampled < len(state.decided):
             self._ripe[key] = None
         return state
+
+    def _newest_for(self, key: bytes, step_id: str) -> int | None:
+        """The newest version of the model that sampled the step."""
+        steps = self.kept.payloads(key, (step_id,)) if self.newest else []
+        return self.newest.get(steps[0].model) if steps else None
 
     def _put_out_open(self, key: bytes, state: TrajectoryState, due: Due, settled: Settled) -> None:
         """Steps that are ready by themselves, and the next states of observations that named no step."""

@@ -37,7 +37,6 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     closed_ms: int | None = None  # when it was decided to close it; None while it is open
     closed_by: str | None = None  # why
     put_out: bool = False  # has what follows from closing it reached Kafka?
-    version: int | None = None  # newest policy when it was decided to close it, where that matters
 
     @property
     def more_names(self) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from clawstream.processors.tables.kept import Kept, owner_of
 from clawstream.processors.worker.positions import Positions
 from clawstream.processors.worker.scoring import Scored, Scoring
 from clawstream.processors.worker.sending import Change, Sender
-from clawstream.processors.worker.versions import NewestVersion
+from clawstream.processors.worker.versions import NewestVersions
 from clawstream.schemas import CodecError, Feedback, Record, Step, Trajectory, decode, encode
 from clawstream.streams.process.metrics import RECORDS_CONSUMED
 from clawstream.streams.settings import KafkaSettings
@@ -54,7 +54,7 @@ class Pipeline:
         self._trajectories = Trajectories(Kept(trajectories, steps, TrajectoryState, Step), settings, scorers)
         self._groups = Groups(Kept(groups, members, GroupState, Trajectory), settings)
         self._stages = (self._trajectories, self._groups)
-        self._newest = NewestVersion(kafka) if settings.max_policy_lag >= 0 else None
+        self._newest = NewestVersions(kafka) if settings.max_policy_lag >= 0 else None
         self._topics = {kafka.name(topic.name): topic for topic in SOURCES}
         self._consumed = {topic.name: RECORDS_CONSUMED.labels(topic.name) for topic in SOURCES}
         self._indexed = False
@@ -138,7 +138,7 @@ class Pipeline:
         def settled(owner: bytes) -> int | None:
             return settled_at(self._positions.partition_of(owner))
 
-        stage.newest_version = self._newest.value if self._newest else None
+        stage.newest = self._newest.by_model if self._newest else {}
         stage.decide(at_ms, settled)
         await self._acknowledged()
         due = stage.due(settled)

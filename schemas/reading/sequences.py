@@ -7,9 +7,11 @@ shared tokens::
     steps       a (prompt p)   b continues a   c continues a        (an edit of b's request)
     sequences   p a t b        p a u c
     responses     a   b              c
+
+What does not train makes no branch: were b cut off, ``p a u c`` alone would be laid out, with a and c to train.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -74,10 +76,9 @@ def resolve(steps: list[Step]) -> Resolved:
     resolved.refusals += superseded
     left_out = {refusal.step.step_id for refusal in resolved.refusals}
     trainable = {step_id for step_id in nodes if step_id not in left_out}
-    continued = {node.parent for node in nodes.values()}
-    for step_id in nodes:
-        if step_id not in continued:
-            _add_sequence(_chain(nodes, step_id), trainable, resolved)
+    continued = _ahead_of(trainable, nodes)
+    for step_id in [each for each in nodes if each in trainable and each not in continued]:
+        _add_sequence(_chain(nodes, step_id), trainable, resolved)
     return resolved
 
 
@@ -102,6 +103,14 @@ def without(sequence: Sequence, step_ids: Collection[str]) -> Sequence:
         logprobs[span.start : span.end] = 0.0
     versions = [v for v in sequence.policy_spans if not any(span.start <= v.start < span.end for span in gone)]
     return replace(sequence, logprobs=pack_logprobs(logprobs), responses=responses, policy_spans=versions)
+
+
+def sampled_by(sequence: Sequence) -> Iterator[tuple[str, str, int]]:
+    """Step, model and version of every run of sampled tokens; each model counts versions of its own."""
+    for response in sequence.responses:
+        for span in sequence.policy_spans:
+            if response.start <= span.start < response.end:
+                yield response.step_id, response.model, span.version
 
 
 def _place(step: Step, nodes: dict[str, _Node]) -> _Node | Refusal:
@@ -164,6 +173,17 @@ def _repeated(node: _Node, asked: list[list[_Node]]) -> list[_Node] | None:
     return next((tries for tries in reversed(asked) if node.step.attempt > tries[-1].step.attempt), None)
 
 
+def _ahead_of(step_ids: Collection[str], nodes: dict[str, _Node]) -> set[str]:
+    """All steps that ``step_ids`` go on from."""
+    ahead = set[str]()
+    for step_id in step_ids:
+        at = nodes[step_id].parent
+        while at is not None and at not in ahead:
+            ahead.add(at)
+            at = nodes[at].parent
+    return ahead
+
+
 def _chain(nodes: dict[str, _Node], leaf: str) -> list[_Node]:
     """From the first step to ``leaf``."""
     chain, at = [], nodes.get(leaf)
@@ -174,10 +194,8 @@ def _chain(nodes: dict[str, _Node], leaf: str) -> list[_Node]:
 
 
 def _add_sequence(chain: list[_Node], trainable: set[str], resolved: Resolved) -> None:
-    """The tokens of ``chain`` up to the last step that no earlier sequence has marked; nothing when there is none."""
+    """The tokens of ``chain``, in which those are marked that are ``trainable`` still; its last step is."""
     new = [node for node in chain if node.step.step_id in trainable]
-    if not new:
-        return
     tokens = new[-1].tokens
     logprobs = np.zeros(len(tokens) // TOKEN_BYTES, dtype="<f4")
     responses, spans = [], []
@@ -185,7 +203,8 @@ def _add_sequence(chain: list[_Node], trainable: set[str], resolved: Resolved) -
         step, start = node.step, len(node.prompt) // TOKEN_BYTES
         end = start + len(step.response_tokens) // TOKEN_BYTES
         logprobs[start:end] = unpack_logprobs(step.response_logprobs)
-        responses.append(ResponseSpan(step_id=step.step_id, start=start, end=end, temperature=step.temperature))
+        span = ResponseSpan(step_id=step.step_id, start=start, end=end, temperature=step.temperature, model=step.model)
+        responses.append(span)
         spans += [PolicySpan(version=s.version, start=s.start + start, end=s.end + start) for s in step.policy_spans]
         trainable.remove(step.step_id)
         resolved.step_ids.append(step.step_id)

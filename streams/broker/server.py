@@ -7,9 +7,8 @@ Invariant: at most one broker runs on a data folder, and the folder's lock is he
 """
 
 import os
-import shutil
-import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -23,6 +22,7 @@ from clawstream.streams.broker.process import JavaProcess
 from clawstream.streams.broker.ready import ReadyProbe
 from clawstream.streams.broker.settings import BrokerSettings
 from clawstream.streams.broker.storage import DataFolder
+from clawstream.streams.files.temporary import temporary_folder
 from clawstream.streams.process.ports import free_port, listening, require_free
 
 _DEFAULTS = BrokerSettings()
@@ -53,7 +53,7 @@ class LocalBroker:
         """``node``: which one of a cluster it is, and what else Kafka is told."""
         self.port = port or free_port()
         self._ephemeral = ephemeral
-        self._data_dir = data_dir
+        self._data_dir, self._temporary = data_dir, ExitStack()
         self._folder: DataFolder | None = None
         self._cache, self.node = cache, node
         self._start_timeout_seconds = start_timeout_seconds
@@ -195,11 +195,12 @@ class LocalBroker:
 
     def _data(self) -> DataFolder:
         if self._folder is None:
-            path = Path(tempfile.mkdtemp(prefix="clawstream-kafka-")) if self._ephemeral else self._data_dir
+            make = self._temporary.enter_context
+            path = make(temporary_folder("kafka")) if self._ephemeral else self._data_dir
             self._folder = DataFolder(path=path.absolute())
         return self._folder
 
     def _remove_ephemeral(self) -> None:
         if self._ephemeral and self._folder is not None:
-            shutil.rmtree(self._folder.path, ignore_errors=True)
+            self._temporary.close()
             self._folder = None

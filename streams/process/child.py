@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 # prctl(PR_SET_PDEATHSIG, SIGKILL), then become the command. A parent that died before the call has another pid by now.
 _DIE_WITH_PARENT = """
@@ -21,6 +22,18 @@ while child.poll() is None and os.getppid() == int(sys.argv[1]):
     time.sleep(0.1)
 os.killpg(0, signal.SIGKILL)
 """
+
+
+def keeping_bytecode(environment: Mapping[str, str]) -> dict[str, str]:
+    """``environment`` with bytecode in the user's cache where it may not be written beside its source.
+
+    Many container images have it so: then each process that starts compiles all that it imports, a gateway for 2 s and
+    vLLM, which is three interpreters, for much longer.
+    """
+    if not environment.get("PYTHONDONTWRITEBYTECODE"):
+        return dict(environment)
+    cache = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clawstream" / "bytecode"
+    return {**environment, "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(cache)}
 
 
 def tied(command: Sequence[str]) -> list[str]:

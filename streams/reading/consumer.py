@@ -36,6 +36,7 @@ _GROUP = {
     "session.timeout.ms": 10_000,
 }
 FINAL = (
+    kafka.KafkaError._FATAL,  # as when another member of its name has come: it does not say so by ``fatal()``
     kafka.KafkaError.UNKNOWN_TOPIC_OR_PART,
     kafka.KafkaError.TOPIC_AUTHORIZATION_FAILED,
     kafka.KafkaError.GROUP_AUTHORIZATION_FAILED,

@@ -21,6 +21,9 @@ class WindowSettings(Section):
     model_name: str = Field("policy", description="name that the model is served under; a tenant's is policy-TENANT")
     group: str = Field("trainer", description="consumer group on samples; a tenant's is trainer-TENANT")
     tenant: str = Field("", description="whose samples train; empty: everybody's")
+    adapter_of: str = Field(
+        "", description="model beside which nodes serve the adapters as they are; empty: they are published merged"
+    )
     tenants_left_out: str = Field(
         "", description="tenants whose samples do not train, with commas: those with adapters of their own"
     )
@@ -57,6 +60,8 @@ class WindowSettings(Section):
     def limits(self) -> WindowLimits:
         """The limits of a window."""
         return WindowLimits(
+            model=self.model_name,
+            base=self.adapter_of,
             tenant=self.tenant,
             left_out=self.left_out,
             samples=self.window_samples,

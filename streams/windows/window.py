@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from clawstream.schemas import TOKEN_BYTES, Discard, Sample
 from clawstream.streams.reading.consumer import Offsets, Received
+from clawstream.streams.windows.own import models_of, own_part
 from clawstream.streams.windows.seen import SeenSamples
 from clawstream.streams.windows.usable import youngest_lag
 
@@ -26,6 +27,8 @@ Unusable = Callable[[Sample, int], str | None]  # sample, trainer's version -> w
 class WindowLimits:
     """What closes a window, and how old a sample may be."""
 
+    model: str = ""  # that is trained; empty: whichever sampled it
+    base: str = ""  # of which that model is an adapter; empty: of none
     tenant: str = ""  # whose samples count; empty: everybody's
     left_out: frozenset[str] = frozenset()  # but not those of these tenants
     samples: int
@@ -96,18 +99,19 @@ class WindowAssembler:
         self._next_offsets[received.partition] = received.offset + 1
         if self._limits.tenant not in ("", sample.tenant) or sample.tenant in self._limits.left_out:
             return
-        reason = self._reason_against(sample, version)
+        own = own_part(sample, self._limits.model, self._limits.base) if self._limits.model else sample
+        reason = self._reason_against(sample, own, version)
         self.seen.add(sample.sample_id)
         if reason is None and sample.channel == VALIDATION_CHANNEL:
-            self._validation.append(sample)
+            self._validation.append(own)
             return
         if reason is not None:
             self._discarded.append(Discard(sample_id=sample.sample_id, reason=reason))
             return
-        self._samples.append(sample)
+        self._samples.append(own)
         self._members[sample.group_id] += 1
         self._whole_groups += self._members[sample.group_id] == sample.group.size
-        self._tokens += sum(len(sequence.tokens) for sequence in sample.sequences) // TOKEN_BYTES
+        self._tokens += sum(len(sequence.tokens) for sequence in own.sequences) // TOKEN_BYTES
         if self._opened_at is None:
             self._opened_at = at_seconds
 
@@ -135,19 +139,21 @@ class WindowAssembler:
         self._start()
         return window
 
-    def _reason_against(self, sample: Sample, version: int) -> str | None:
-        """Why ``sample`` must not train: one word, then what is the matter."""
+    def _reason_against(self, sample: Sample, own: Sample, version: int) -> str | None:
+        """Why ``sample``, whose ``own`` part would train, must not: one word, then what is the matter."""
         if sample.sample_id in self.seen:
             return "repeated: consumed before"
         if sample.channel not in (TRAINED_CHANNEL, VALIDATION_CHANNEL):
             return f"channel: {sample.channel} does not train"
-        if (problem := self._unusable(sample, version)) is not None:
+        if sample.sequences and not own.sequences:
+            return f"model: {models_of(sample)} sampled it, and {self._limits.model} is trained"
+        if (problem := self._unusable(own, version)) is not None:
             return f"unusable: {problem}"
         if sample.channel == VALIDATION_CHANNEL:
             return None
         if self._limits.drop_flat_groups and sample.group.size > 1 and sample.group.reward_std == 0:
             return f"flat: all {sample.group.size} rewards of its group are {sample.group.reward_mean:g}"
-        lag = youngest_lag(sample, version)
+        lag = youngest_lag(own, version)
         if lag > self._limits.policy_lag:
             return f"stale: {lag} versions behind, at most {self._limits.policy_lag} train"
         return None

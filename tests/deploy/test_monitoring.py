@@ -12,7 +12,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 import clawstream.gateway.metrics
 import clawstream.processors.metrics
-import clawstream.rollout.node
+import clawstream.rollout.metrics
 import clawstream.streams.process.metrics
 import clawstream.trainer.metrics
 from clawstream.streams.lag.behind import Behind, NodeBehind, Report
@@ -25,7 +25,7 @@ DASHBOARD = json.loads((DEPLOY / "grafana/dashboards/clawstream.json").read_text
 MODULES = (
     clawstream.gateway.metrics,
     clawstream.processors.metrics,
-    clawstream.rollout.node,
+    clawstream.rollout.metrics,
     clawstream.streams.process.metrics,
     clawstream.trainer.metrics,
 )

@@ -27,8 +27,14 @@ from clawstream.up.supervisor import Supervisor
 
 SECTIONS: dict[str, dict[str, Any]] = {
     "processors": {"group_size": 4, "group_deadline_seconds": 5.0, "idle_seconds": 8.0},
-    "rollout": {"max_model_len": 1024},
-    "trainer": {"window_samples": 8, "window_seconds": 3.0, "learning_rate": 1e-4, "max_policy_lag": 1000},
+    "rollout": {"max_model_len": 1024, "transfer": "gloo"},
+    "trainer": {
+        "transfer": "gloo",
+        "window_samples": 8,
+        "window_seconds": 3.0,
+        "learning_rate": 1e-4,
+        "max_policy_lag": 1000,
+    },
 }
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import signal
+import sys
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -21,9 +23,10 @@ from clawstream.processors.settings import ProcessorsSettings
 from clawstream.schemas import Step, unpack_logprobs, unpack_tokens
 from clawstream.streams.broker import LocalBroker
 from clawstream.streams.reading.consumer import read_all
-from clawstream.topics import SAMPLES, STEPS, UPDATES
+from clawstream.topics import NODES, SAMPLES, STEPS, UPDATES
 from tests.loop.pipeline import SECTIONS, Pipeline, running, until
 from tests.tiny_model import make_tiny_model
+from tests.vllm_node import announce
 
 pytestmark = [pytest.mark.loop, pytest.mark.kafka, pytest.mark.vllm, pytest.mark.asyncio(loop_scope="module")]
 
@@ -79,6 +82,7 @@ async def test_calls_become_updates_and_come_back_as_weights(pipeline: Pipeline)
     versions = [report.version for report in pipeline.observed.updates]
     assert versions == list(range(1, len(versions) + 1))
     assert max(spans_of(read_all(pipeline.kafka, STEPS))) >= 3
+    assert any("(swap by transfer, " in line for _, line in pipeline.lines)
 
 
 async def test_trained_ids_are_the_sampled_ids(pipeline: Pipeline) -> None:
@@ -125,10 +129,12 @@ async def test_history_replayed_gives_the_dataset_that_the_live_topics_give(pipe
     kafka, settings = pipeline.kafka, ProcessorsSettings.model_validate(SECTIONS["processors"])
     assert await asyncio.to_thread(replay, settings, kafka, Replay(into="again")) == 0
 
+    sequences = sum(len(sample.sequences) for sample in read_all(kafka, SAMPLES))  # several where one branches
+
     def content(judged: str | None) -> str:
         recipe = planned(Recipe(name="loop"), kafka, judged, [])
         manifest = build(recipe, kafka, tmp_path / (judged or "live"), lambda *_: None)
-        assert manifest.built.rows == manifest.built.records["samples"] > 30
+        assert manifest.built.rows == sequences >= manifest.built.records["samples"] > 30
         assert manifest.built.left_out == {}
         return manifest.built.content_sha256
 
@@ -188,3 +194,23 @@ async def test_every_sample_is_trained_or_discarded_once(pipeline: Pipeline) -> 
 
     await until(lambda: uses().keys() == samples())
     assert uses() == Counter(samples())
+
+
+async def test_a_trainer_killed_as_it_sends_costs_a_restart_of_the_node(pipeline: Pipeline, tmp_path: Path) -> None:
+    """Another trainer, for the moment at which one is killed must be met; the supervisor starts the node again."""
+    [served] = {status.version for status in read_all(pipeline.kafka, NODES)[-1:]}
+    folder, version = make_tiny_model(tmp_path / "next", seed=2), served + 1
+    command = [sys.executable, "-m", "tests.trainer.transfer.dying", str(folder), str(version)]
+    dying = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert dying.stdout is not None
+    where = (await dying.stdout.readline()).decode().strip()
+    announce(pipeline.kafka, version, folder, transfer=where)
+    assert await asyncio.wait_for(dying.wait(), 60) == -signal.SIGKILL
+
+    def starts_again() -> bool:
+        said = [(status.health, status.version) for status in read_all(pipeline.kafka, NODES)]
+        last = max(index for index, each in enumerate(said) if each == ("swapping", served))
+        return ("starting", 0) in said[last:]
+
+    await until(starts_again, 60.0)
+    assert any(f"failed to take version {version} from its trainer" in line for _, line in pipeline.lines)

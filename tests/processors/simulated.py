@@ -40,14 +40,15 @@ class Worker:
 
     tables: list[ChangeLogged] = field(default_factory=lambda: [ChangeLogged() for _ in range(4)])
     sent: list[Output] = field(default_factory=list)
+    settings: ProcessorsSettings = SETTINGS
 
     def __post_init__(self) -> None:
         self.start()
 
     def start(self) -> None:
         trajectories, steps, groups, members = self.tables
-        self.trajectories = Trajectories(Kept(trajectories, steps, TrajectoryState, Step), SETTINGS)
-        self.groups = Groups(Kept(groups, members, GroupState, Trajectory), SETTINGS)
+        self.trajectories = Trajectories(Kept(trajectories, steps, TrajectoryState, Step), self.settings)
+        self.groups = Groups(Kept(groups, members, GroupState, Trajectory), self.settings)
         for stage in (self.trajectories, self.groups):
             stage.kept.index()
 

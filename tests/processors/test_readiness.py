@@ -94,12 +94,16 @@ def test_a_gap_is_held_and_then_flagged() -> None:
     ],
 )
 def test_filters(settings: dict[str, Any], reason: str | None) -> None:
-    found = refused([a_sequence([1], [2, 3], version=5)], 1.0, 7, ProcessorsSettings(**settings))
+    sequence = a_sequence([1], [2, 3], version=5, model="policy")
+    found = refused([sequence], 1.0, {"policy": 7, "policy-acme": 90}, ProcessorsSettings(**settings))
     assert (found and found[0]) == reason
 
 
 def test_without_a_known_version_nothing_is_stale() -> None:
-    assert refused([a_sequence([1], [2])], 1.0, None, ProcessorsSettings(max_policy_lag=0)) is None
+    settings = ProcessorsSettings(max_policy_lag=0)
+    assert refused([a_sequence([1], [2], model="policy")], 1.0, {}, settings) is None
+    assert refused([a_sequence([1], [2], model="another")], 1.0, {"policy": 9}, settings) is None
+    assert refused([a_sequence([1], [2])], 1.0, {"policy": 9}, settings) is None  # a record of before models were named
 
 
 def test_groups_of_equal_rewards_may_be_left_out() -> None:

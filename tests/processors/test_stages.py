@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from clawstream.processors.settings import ProcessorsSettings
 from clawstream.processors.tables.kept import key_of
-from clawstream.schemas import NextState, Sample, Step, Trajectory
+from clawstream.schemas import NextState, PolicySpan, Rejection, Sample, Sequence, Step, Trajectory
 from clawstream.topics import TRAJECTORIES
-from tests.builders import a_feedback, a_step
+from tests.builders import a_feedback, a_sequence, a_step, a_trajectory
 from tests.processors.conversations import a_tree
 from tests.processors.simulated import LONG_MS, Worker, rejections
 
@@ -82,6 +83,42 @@ def test_what_comes_after_closing_amends_what_is_not_sent_yet() -> None:
     worker.taken(*_told(worker), now_ms=5)
     worker.tick(6)
     assert [output.topic.name for output in worker.sent[sent:]] == ["rewards", "trajectories"]
+
+
+def test_what_is_old_is_old_beside_the_newest_version_of_the_model_that_sampled_it() -> None:
+    """A whole model at version 9 and an adapter at 3; in each group one of them has sampled with its version 2."""
+    worker = Worker(settings=ProcessorsSettings(ready="trajectory", max_policy_lag=1))
+    worker.groups.newest = {"policy": 9, "policy-acme": 3}
+    for name, model in (("a", "policy"), ("b", "policy-acme"), ("c", "never-announced")):
+        worker.taken(a_trajectory(trajectory_id=name, step_ids=[name], sequences=[_sampled(model, 2)]))
+    worker.taken(a_trajectory(trajectory_id="d", step_ids=["d"], sequences=[_sampled("policy-acme", 2)]))
+    due = worker.decided(worker.groups, 1)
+    worker.groups.newest = {"policy": 99, "policy-acme": 99}  # what was decided stays so
+    again = worker.groups.kept.open_items()
+    assert {key: state.newest for key, state in again}[key_of("g1", "default", "train", "a")] == {"policy": 9}
+    worker.send(due.outputs)
+    assert rejections(worker) == {"a": "stale"}
+    assert worker.ends() == Counter("abcd")
+    details = [o.record.detail for o in worker.sent if isinstance(o.record, Rejection)]
+    assert details == ["it is 7 versions behind version 9 of policy, processors.max_policy_lag is 1"]
+
+
+def test_a_step_ready_by_itself_is_measured_by_its_own_model_too() -> None:
+    worker = Worker(settings=ProcessorsSettings(ready="step", max_policy_lag=1))
+    worker.trajectories.newest = {"policy": 9, "policy-acme": 3}
+    for name, model in (("a", "policy"), ("b", "policy-acme")):
+        step = a_step(
+            step_id=name, trajectory_id=name, model=model, policy_spans=[PolicySpan(version=2, start=0, end=2)]
+        )
+        worker.taken(step, a_feedback("rewarded", trajectory_id=name, step_id=name, reward=1.0))
+    worker.tick(1)
+    assert rejections(worker) == {"a": "stale"}
+    (sample,) = (output.record for output in worker.sent if isinstance(output.record, Sample))
+    assert [span.model for span in sample.sequences[0].responses] == ["policy-acme"]
+
+
+def _sampled(model: str, version: int) -> Sequence:
+    return a_sequence([1], [2, 3], version=version, model=model)
 
 
 def test_an_observation_follows_the_last_answer_before_it_once_all_steps_before_it_are_known() -> None:

@@ -37,6 +37,8 @@ class FakeVllm:
             return self.statuses[path], {"error": "as told"}
         if path == "/update_weight_version" and not self.keeps_its_label:
             self.label = body["new_version"]
+        if path == "/get_world_size":
+            return 200, {"world_size": 2}
         if path == "/weight_info":
             return 200, {"weight_version": self.label}
         return 200, {"success": not self.keeps_its_cache}

@@ -143,6 +143,20 @@ def test_a_retired_adapter_is_stopped_then_unloaded_and_can_be_restored(rig: Rig
     assert (loads(rig).count("policy-a@1"), unloads(rig)) == (2, ["policy-a"])
 
 
+def test_what_had_no_room_is_loaded_once_another_is_retired(rig: Rig) -> None:
+    rig.node.start()
+    for number, name in enumerate(("policy-a", "policy-b", "policy-c", "policy-d")):
+        rig.announce(1, seed=number, model=name, base="policy")
+    step_until(rig, "policy-b@1")
+    rig.steps(0.5)
+    rig.announce(1, seed=3, model="policy-d", base="policy", retired=True)  # it never was served
+    rig.announce(1, seed=0, model="policy-a", base="policy", retired=True)
+    step_until(rig, "policy-c@1")
+    rig.announce(1, seed=1, model="policy-b", base="policy", retired=True)
+    rig.steps(0.5)
+    assert loads(rig) == ["policy-a@1", "policy-b@1", "policy-c@1"]
+
+
 def test_a_restarted_node_does_not_load_what_is_retired(rig: Rig) -> None:
     rig.announce(1, seed=1, model="policy-a", base="policy")
     rig.announce(2, seed=1, model="policy-b", base="policy")

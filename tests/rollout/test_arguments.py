@@ -31,6 +31,11 @@ def test_no_parser_no_tools() -> None:
     assert not {"--tool-call-parser", "--enable-auto-tool-choice"} & set(command)
 
 
+def test_a_transfer_is_told_to_vllm() -> None:
+    assert value(arguments(RolloutSettings(transfer="nccl"), 1), "--weight-transfer-config") == '{"backend": "nccl"}'
+    assert "--weight-transfer-config" not in arguments(RolloutSettings(), 1)
+
+
 def test_settings_win_over_extra_arguments() -> None:
     command = arguments(RolloutSettings(extra_arguments="--host 0.0.0.0 --seed 3 --chat-template 'a b'"), 1)
     assert value(command, "--host") == "127.0.0.1"

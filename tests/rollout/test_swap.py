@@ -1,11 +1,13 @@
 """The calls of a swap, in order, and what each failure means."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from clawstream.rollout.engine import EngineError
-from clawstream.rollout.swap import SwapError, WeightSwap
+from clawstream.rollout.swap import SwapError, TransferError, WeightSwap
+from clawstream.schemas.transfer import Offer, Tensors
 from tests.rollout.fake_vllm import FakeVllm, fake_vllm
 
 FOLDER = Path("/snapshots/7")
@@ -13,11 +15,8 @@ LOADING = ["/collective_rpc", "/update_weight_version", "/reset_prefix_cache", "
 
 
 def swap(vllm: FakeVllm, seconds: float = 5.0) -> None:
-    weights = WeightSwap(vllm.url, seconds)
-    try:
+    with closing(WeightSwap(vllm.url, seconds)) as weights:
         weights.swap(FOLDER, 7)
-    finally:
-        weights.close()
 
 
 def test_calls_come_in_order(vllm: FakeVllm) -> None:
@@ -72,11 +71,60 @@ def test_a_label_that_is_not_taken_is_final(vllm: FakeVllm) -> None:
     assert "/resume" not in vllm.paths
 
 
+OFFER = Offer(
+    init_info={"master_address": "10.0.0.1", "master_port": 5, "rank_offset": 1, "world_size": 2, "seconds": 9.0},
+    tensors=Tensors(names=["a"], dtype_names=["float32"], shapes=[[2, 3]]),
+)
+JOIN, LEAVE = "/init_weight_transfer_engine", "/shutdown_weight_transfer_engine"
+TAKING = ["/start_weight_update", "/update_weights", "/finish_weight_update", *LOADING]
+
+
+def take(vllm: FakeVllm) -> None:
+    with closing(WeightSwap(vllm.url, 5.0)) as weights:
+        weights.take(OFFER, 7)
+
+
+def test_what_the_trainer_sends_is_taken_between_pause_and_resume(vllm: FakeVllm) -> None:
+    take(vllm)
+    assert vllm.paths == [JOIN, "/pause", *TAKING, "/resume", LEAVE]
+    assert vllm.bodies[0] == {"init_info": OFFER.init_info}
+    assert vllm.bodies[3] == {"update_info": {"names": ["a"], "dtype_names": ["float32"], "shapes": [[2, 3]]}}
+    assert vllm.bodies[5] == {"method": "settle_version", "kwargs": {}}
+    assert vllm.label == "7"
+
+
+def test_a_trainer_that_is_not_joined_leaves_vllm_as_it_is(vllm: FakeVllm) -> None:
+    vllm.statuses[JOIN] = 500
+    with pytest.raises(TransferError, match=f"did not join the trainer for version 7: {JOIN} answered 500"):
+        take(vllm)
+    assert vllm.paths == [JOIN]
+
+
+def test_who_joined_and_cannot_be_paused_leaves(vllm: FakeVllm) -> None:
+    vllm.statuses["/pause"] = 500
+    with pytest.raises(SwapError, match="could not be paused") as raised:
+        take(vllm)
+    assert not isinstance(raised.value, TransferError)
+    assert vllm.paths == [JOIN, "/pause", "/resume", LEAVE]
+
+
+@pytest.mark.parametrize("path", TAKING)
+def test_what_was_taken_in_part_is_final(vllm: FakeVllm, path: str) -> None:
+    vllm.statuses[path] = 500
+    with pytest.raises(EngineError, match=f"failed to take version 7 from its trainer: {path} answered 500") as raised:
+        take(vllm)
+    assert not isinstance(raised.value, SwapError)
+    assert vllm.paths == [JOIN, "/pause", *TAKING[: TAKING.index(path) + 1]]
+
+
 def test_a_server_that_is_gone_is_named_as_such() -> None:
     with fake_vllm() as vllm:
         pass
     with pytest.raises(EngineError, match="nor resumed: /resume: ConnectError"):
         swap(vllm)
+    with pytest.raises(EngineError, match="was lost as it joined the trainer") as raised:
+        take(vllm)
+    assert not isinstance(raised.value, SwapError)
     weights = WeightSwap(vllm.url, 1.0)
     with pytest.raises(EngineError, match="did not take the label of version 0"):
         weights.label(0)

@@ -14,7 +14,9 @@ import transformers
 from safetensors.numpy import load_file, save_file
 
 from clawstream.schemas import NodeStatus
-from tests.vllm_node import EARLIER, Said, VllmNode, together
+from clawstream.streams.process.ports import HOST
+from clawstream.trainer.transfer.sender import Sender
+from tests.vllm_node import EARLIER, Said, VllmNode, announcement, together
 
 pytestmark = [pytest.mark.vllm, pytest.mark.kafka]
 
@@ -125,9 +127,11 @@ def test_a_client_that_leaves_ends_its_request(node: VllmNode) -> None:
     pytest.fail("vLLM has no num_requests_running")
 
 
-def test_a_swap_fails_no_request_and_every_token_has_its_version(node: VllmNode) -> None:
-    old, folder = node.label(), node.snapshot(seed=11)
+@pytest.mark.parametrize("way", ["disk", "transfer"])
+def test_a_swap_fails_no_request_and_every_token_has_its_version(node: VllmNode, way: str) -> None:
+    old, folder = node.label(), node.snapshot(seed=11 if way == "disk" else 13)
     new = str(node.versions[-1] + 1)
+    sender = Sender(announcement(int(new), folder), "gloo", HOST, 0, 60.0, torch.device("cpu"))
 
     def ask_until_swapped(number: int) -> list[Said]:
         said: list[Said] = []
@@ -139,7 +143,7 @@ def test_a_swap_fails_no_request_and_every_token_has_its_version(node: VllmNode)
     with ThreadPoolExecutor(1) as thread:
         answers = thread.submit(together, 16, ask_until_swapped)
         time.sleep(1.0)
-        node.announce(folder)
+        node.announce(folder, transfer=sender.address if way == "transfer" else None)
         said = [answer for one in answers.result() for answer in one]
     for answer in said:
         is_whole(answer)
@@ -150,6 +154,8 @@ def test_a_swap_fails_no_request_and_every_token_has_its_version(node: VllmNode)
     assert node.label() == new
     assert "swapping" in {status.health for status in node.statuses()}
     assert_sampled_by_new_weights(node, mixed[0])
+    assert f"serving version {new} (swap by {way}, " in node.log.read_text()
+    sender.close()
 
 
 def assert_sampled_by_new_weights(node: VllmNode, said: Said) -> None:

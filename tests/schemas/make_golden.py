@@ -19,7 +19,7 @@ from clawstream.schemas import (
     pack_logprobs,
 )
 from clawstream.schemas.registry import newest
-from tests.builders import NOON, a_feedback, a_reward, a_sample, a_step, a_trajectory
+from tests.builders import NOON, a_feedback, a_reward, a_sample, a_sequence, a_step, a_trajectory
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -59,13 +59,18 @@ def examples() -> list[Record]:
             unscored="1 of 3 votes could be read, 2 are needed",
         ),
         a_trajectory(
+            sequences=[a_sequence([1, 2], [3, 4], model="policy-acme")],
             rewards=[a_reward(reward_id=fixed)],
             group_size=8,
             metadata_json="{}",
             amends=True,
             excluded_step_ids=["s0"],
         ),
-        a_sample(sample_id=fixed, rewards=[a_reward(reward_id=fixed)]),
+        a_sample(
+            sample_id=fixed,
+            sequences=[a_sequence([1, 2], [3, 4], model="policy-acme")],
+            rewards=[a_reward(reward_id=fixed)],
+        ),
         Rejection(
             rejection_id="r1",
             trajectory_id="t1",
@@ -88,6 +93,7 @@ def examples() -> list[Record]:
             base="whole",
             tenant="acme",
             retired=True,
+            transfer="gloo://10.0.0.1:29500",
         ),
         NodeStatus(
             node="n1",

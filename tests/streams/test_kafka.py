@@ -1,11 +1,12 @@
 import asyncio
+from contextlib import ExitStack
 
 import confluent_kafka
 import pytest
 
 from clawstream.schemas import Step
 from clawstream.streams.cluster.admin import Drift, create_missing, drift, wait_for_kafka
-from clawstream.streams.errors import KafkaSendError, KafkaUnreachableError, ProducerBrokenError
+from clawstream.streams.errors import KafkaSendError, KafkaUnreachableError, ProducerBrokenError, StreamError
 from clawstream.streams.reading.consumer import Follower, GroupConsumer, Received, read_all
 from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.writing.dead import DeadLetters
@@ -99,6 +100,29 @@ def test_a_consumer_starts_where_it_is_told(kafka: KafkaSettings) -> None:
     assert [received.offset for received in consume(resumed, 1)] == [5]
     resumed.close()
     producer.close()
+
+
+def test_of_two_members_of_one_name_the_older_ends_and_says_why(kafka: KafkaSettings) -> None:
+    with ExitStack() as closing:
+        producer = Producer(kafka, "test")
+        closing.callback(producer.close)
+        joined, dead = list[str](), DeadLetters(kafka, producer, "g")
+
+        def member(name: str) -> GroupConsumer[Step]:
+            def note(_: object) -> dict[int, int]:
+                joined.append(name)
+                return {}
+
+            found = GroupConsumer(kafka, STEPS, "g", dead, on_assign=note, instance="one")
+            closing.callback(found.close)
+            while name not in joined:
+                found.consume(1, 0.1)
+            return found
+
+        older = member("older")
+        member("newer")
+        with pytest.raises(StreamError, match=r"steps cannot be read: .*fenced by other consumer"):
+            consume(older, 1)
 
 
 def test_topics_missing_and_different_are_shown(kafka: KafkaSettings) -> None:

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file
 
 from clawstream.processors.replay.copying import Copy, run, with_version
 from clawstream.schemas import NodeStatus, Sample, UpdateReport, WeightVersion, now
+from clawstream.schemas.transfer import Offer
 from clawstream.streams.cluster.admin import create_missing
 from clawstream.streams.files.snapshots import weights_digest
+from clawstream.streams.process.ending import FOR_GOOD
 from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.writing.producer import Producer
@@ -29,6 +32,7 @@ from tests.builders import a_sample
 from tests.tiny_model import make_tiny_model
 from tests.trainer.forge import Forge
 from tests.trainer.streams import samples
+from tests.trainer.transfer.node import answered, joined, taken
 
 pytestmark = pytest.mark.kafka
 WINDOW, UPDATE_COUNT = 4, 5
@@ -127,7 +131,8 @@ def digest_of_undisturbed_run(
 def test_first_start_announces_the_initial_weights_and_time_closes_a_window(
     kafka: KafkaSettings, forge: Forge, model: Path, tmp_path: Path
 ) -> None:
-    pid = forge.start(trainer(model, tmp_path, window_seconds=0.5, max_policy_lag=4), kafka)
+    settings = trainer(model, tmp_path, window_seconds=0.5, max_policy_lag=4, transfer="gloo")
+    pid = forge.start(settings, kafka)
     wait_until(lambda: 0 in versions_of(kafka), forge)
     first = versions_of(kafka)[0]
     folder = tmp_path / "version-000000"
@@ -138,6 +143,7 @@ def test_first_start_announces_the_initial_weights_and_time_closes_a_window(
     seen = a_sample(0.25, sample_id="val-1", channel="val")
     produce(kafka, [seen, *samples(2), a_sample(sample_id="later", channel="other")])
     wait_until(lambda: 1 in versions_of(kafka), forge)
+    assert_sent(versions_of(kafka)[1], tmp_path / "version-000001")
     os.kill(pid, signal.SIGTERM)
     assert forge.wait() == 0
     [update] = updates_of(kafka)
@@ -146,6 +152,16 @@ def test_first_start_announces_the_initial_weights_and_time_closes_a_window(
     assert update.publish_lag_versions is None
     assert [(each.version, each.sample_ids, each.reward_mean) for each in update.validations] == [(0, ["val-1"], 0.25)]
     assert versions_of(kafka)[1].sha256 == weights_digest(tmp_path / "version-000001")
+
+
+def assert_sent(weights: WeightVersion, folder: Path) -> None:
+    """Who asks the trainer gets what lies on disk."""
+    assert weights.transfer is not None
+    with answered(weights.transfer, weights) as offer:
+        assert isinstance(offer, Offer)
+        found, expected = taken(offer, joined(offer)), load_file(folder / "model.safetensors")
+    assert found.keys() == expected.keys()
+    assert all(found[name].equal(tensor) for name, tensor in expected.items())
 
 
 def test_a_second_trainer_and_a_lost_output_dir_are_refused(
@@ -173,7 +189,7 @@ def test_weights_that_diverge_are_not_announced(
     endless = a_sample(3e38, 0.0, 1e-30, 2)
     produce(kafka, [endless])
     forge.start(trainer(model, tmp_path, window_samples=1), kafka)
-    assert forge.wait() == 1
+    assert forge.wait() == FOR_GOOD
     assert "the gradient norm is" in forge.log.read_text()
     assert sorted(versions_of(kafka)) == [0]
     assert Checkpoints(tmp_path, 2).newest() == 0
@@ -230,8 +246,10 @@ def test_a_trainer_stops_when_its_adapter_is_retired_or_anothers_appears(
     forge.start(settings, kafka)
     wait_until(lambda: 0 in versions_of(kafka), forge)
     set_retired(kafka, "policy-acme", retired=True)
-    assert forge.wait() == 1
+    assert forge.wait() == FOR_GOOD
     assert "policy-acme was retired at version 0" in forge.log.read_text()
+    forge.start(settings, kafka)
+    assert forge.wait() == FOR_GOOD
     assert [each.retired for each in read_all(kafka, WEIGHTS)] == [False, True, True]  # said again, lest it be undone
 
     whole = trainer(model, tmp_path / "whole")

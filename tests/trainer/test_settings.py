@@ -57,6 +57,15 @@ def test_an_adapter_is_not_named_as_the_model_that_it_is_beside() -> None:
         load(TrainerSettings, {"model": "m", "adapter_of": "policy", "lora_rank": "8"}, {})
 
 
+def test_adapters_are_not_sent() -> None:
+    with pytest.raises(SettingsError, match="transfer is gloo and adapter_of policy: adapters load from disk"):
+        load(
+            TrainerSettings,
+            {"model": "m", "tenant": "a", "adapter_of": "policy", "lora_rank": "8", "transfer": "gloo"},
+            {},
+        )
+
+
 @pytest.mark.parametrize(("key", "value"), [("zero_stage", "4"), ("algorithm", "sgd"), ("dual_clip", "1"), ("x", "1")])
 def test_what_does_not_fit_is_named(key: str, value: str) -> None:
     with pytest.raises(SettingsError, match=key):

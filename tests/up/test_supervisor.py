@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from clawstream.streams.process.ending import FOR_GOOD
 from clawstream.up.processes import Process
 from clawstream.up.supervisor import Supervisor
 
@@ -69,3 +70,17 @@ async def test_one_that_ignores_the_stop_is_killed() -> None:
     await until(lambda: ("it", "deaf") in lines)
     await supervisor.stop()
     assert ("it", "did not stop within 0.3 s; killed") in lines
+
+
+async def test_one_that_says_that_it_would_end_again_stays_ended_and_says_so_once() -> None:
+    lines: Lines = []
+    supervisor = Supervisor(lambda name, line: lines.append((name, line)))
+    supervisor.start(script(f"print('it was retired'); raise SystemExit({FOR_GOOD})"))
+    await until(lambda: any("it is not started again, see above" in line for _, line in lines))
+    await asyncio.sleep(1.2)  # longer than the first pause
+    assert [line for _, line in lines] == [
+        "it was retired",
+        f"exited with status {FOR_GOOD} after 0 s; it is not started again, see above",
+    ]
+    assert (supervisor.pid("it"), supervisor.restarts) == (None, {"it": 0})
+    await supervisor.stop()

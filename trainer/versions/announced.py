@@ -60,7 +60,7 @@ def require_in_service(announced: Announced, model: str) -> None:
 def require_apart(announced: Announced, settings: TrainerSettings) -> None:
     """Raise ``TrainerError`` when this trainer would train samples that adapters of others have sampled.
 
-    A sample says whose it is, and not which model sampled it: versions of an adapter would count as the model's.
+    What adapters sampled does not train here, and would be in the statistics of groups that do.
     """
     if settings.tenant:
         return

@@ -13,9 +13,12 @@ from clawstream.trainer.errors import TrainerError
 from clawstream.trainer.versions.state import TrainerState
 
 
-def announce(producer: Producer, state: TrainerState) -> None:
-    """Send the weights of ``state``, then the report of the update that made them; return once Kafka has both."""
-    producer.send(WEIGHTS, state.weights).result()
+def announce(producer: Producer, state: TrainerState, transfer: str | None = None) -> None:
+    """Send the weights of ``state``, then the report of the update that made them; return once Kafka has both.
+
+    ``transfer``: where nodes can ask for these weights.
+    """
+    producer.send(WEIGHTS, msgspec.structs.replace(state.weights, transfer=transfer)).result()
     if state.report is not None:
         producer.send(UPDATES, state.report).result()
 

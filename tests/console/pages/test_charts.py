@@ -38,3 +38,13 @@ def test_nothing_that_a_record_says_is_the_name_of_an_option() -> None:
     found = curves([report])
     assert not {name for _, options in found for name in names(options) if name.startswith(":") or "kl" in name}
     assert found[2][1]["series"][0]["name"] == "kl:x"
+
+
+def test_each_model_has_lines_of_its_own_since_each_counts_its_own_versions() -> None:
+    own, acme = an_update(7), replace(an_update(1), model="policy-acme", reward_mean=0.25)
+    (_, alone), (_, both) = curves([own])[0], curves([acme, own])[0]
+    assert [line["name"] for line in alone["series"]] == ["trained samples", "validation"]
+    found = {line["name"]: line["data"] for line in both["series"]}
+    assert found["policy: trained samples"] == [[7.0, own.reward_mean]]
+    assert found["policy-acme: trained samples"] == [[1.0, 0.25]]
+    assert len(curves([])) == len(curves([own]))

@@ -1,6 +1,7 @@
 """Two tenants' policies at one vLLM, every process real: one learns, and nothing of the other moves by a bit."""
 
 import asyncio
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,20 +9,26 @@ import httpx
 import pytest
 
 from clawstream.streams.broker import LocalBroker
+from clawstream.streams.files.snapshots import weights_digest
 from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.settings import KafkaSettings
-from clawstream.topics import NODES, SAMPLES, STEPS, UPDATES
+from clawstream.streams.writing.producer import Producer
+from clawstream.topics import NODES, SAMPLES, STEPS, UPDATES, WEIGHTS
 from clawstream.trainer.versions.retiring import set_retired
 from examples.personal.judge import Judge, judging
 from examples.personal.learners import BASE, Learner
 from examples.personal.model import make_base
 from examples.personal.run import learn
 from examples.personal.stage import Stage, stage, until
+from tests.builders import a_version
 
 pytestmark = [pytest.mark.loop, pytest.mark.kafka, pytest.mark.vllm]
 
 OURS = Learner(tenant="ours", likes="plain", method="combined")
 THEIRS = Learner(tenant="theirs", likes="warm", method="combined")
+THIRD = "policy-third"
+ROOM = 4  # versions in vLLM's memory: two for each of two tenants
+ADAPTER = "adapter_model.safetensors"
 PROMPT = "Tell me about tea. In short, tea. It is simple. That is all."
 
 
@@ -35,11 +42,44 @@ def logprobs(running: Stage, model: str) -> list[Any]:
     return found
 
 
-def served_by(running: Stage) -> set[str]:
-    """Names that vLLM answers to."""
+def served_by(running: Stage) -> dict[str, Path]:
+    """Names that vLLM answers to, and from where it reads each."""
     [url] = {status.url for status in running.observed.nodes.values()}
     found = httpx.get(f"{url}/v1/models", timeout=60.0).raise_for_status().json()
-    return {each["id"].partition("@")[0] for each in found["data"]}
+    return {each["id"].partition("@")[0]: Path(each["root"]) for each in found["data"]}
+
+
+async def evict_all(running: Stage, folder: Path, first_version: int) -> None:
+    """Load versions of a third adapter, all from ``folder``, until vLLM has no room left for what it had before."""
+    producer = Producer(running.kafka, "test")
+    for version in range(first_version, first_version + ROOM):
+        weights = a_version(
+            version, model=THIRD, base=BASE, uri=folder.as_uri(), sha256=weights_digest(folder), tenant="third"
+        )
+        producer.send(WEIGHTS, weights).result(30)
+        await until(
+            lambda at=version: any(
+                (status.model, status.version) == (THIRD, at) for status in running.observed.nodes.values()
+            ),
+            60.0,
+            f"version {version} of {THIRD} is not served",
+        )
+    producer.close()
+
+
+async def it_is_read_again_from_the_nodes_own_folder(running: Stage, trained: Path, expected: dict[str, Any]) -> None:
+    """An adapter that vLLM evicted says what it said, though the trainer's folder of it is gone. That it was evicted is
+    seen by what it says while other weights lie in that folder."""
+    initial, kept = trained / "version-000000", served_by(running)[OURS.policy]
+    shutil.rmtree(trained / f"version-{running.served_version(OURS):06d}")
+    own, other = kept / ADAPTER, initial / ADAPTER
+    own.rename(kept / "own")
+    shutil.copyfile(other, own)
+    await evict_all(running, initial, 0)
+    assert logprobs(running, OURS.policy) == expected[BASE]  # as an adapter of version 0, which changes nothing
+    (kept / "own").replace(own)
+    await evict_all(running, initial, ROOM)
+    assert logprobs(running, OURS.policy) == expected[OURS.policy]
 
 
 async def test_what_one_tenant_teaches_its_policy_never_moves_another_s(broker: LocalBroker, tmp_path: Path) -> None:
@@ -59,8 +99,11 @@ async def test_what_one_tenant_teaches_its_policy_never_moves_another_s(broker: 
         served = running.served_version(THEIRS)
         set_retired(running.kafka, THEIRS.policy, retired=True)
         await until(lambda: THEIRS.policy not in served_by(running), 60.0, "a retired adapter is still loaded")
-        assert {OURS.policy, BASE} <= served_by(running)
+        assert {OURS.policy, BASE} <= served_by(running).keys()
         assert logprobs(running, OURS.policy) == after[OURS.policy]
+        await it_is_read_again_from_the_nodes_own_folder(running, tmp_path / "train" / OURS.tenant, after)
+        told = [line for line in (tmp_path / "log").read_text().splitlines() if line.startswith("train-theirs:")]
+        assert "exited with status 3" in told[-1]  # once, and not started again
     assert (after[THEIRS.policy], after[BASE]) == (before[THEIRS.policy], before[BASE])
     assert after[OURS.policy] != before[OURS.policy]
     assert (first.version, served) == (0, 0)

@@ -9,6 +9,7 @@ from clawstream.schemas import Sample
 from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.reading.query import condition
 from clawstream.streams.settings import KafkaSettings
+from clawstream.streams.windows.own import own_part
 from clawstream.streams.windows.usable import ModelLimits, unusable
 from clawstream.streams.writing.producer import Producer
 from clawstream.topics import SAMPLES
@@ -17,12 +18,14 @@ from tests.builders import a_sample, a_sequence
 
 def test_samples_of_another_policy_can_be_trained_from_version_0() -> None:
     sample, limits = (
-        a_sample(sequences=[a_sequence([1], [2], version=7)]),
+        a_sample(sequences=[a_sequence([1], [2], version=7, model="policy")]),
         ModelLimits(max_positions=9, vocabulary_size=9),
     )
     assert "policy version 7 sampled it" in str(unusable(sample, limits, 0))
     copied = with_version(sample, 0)
     assert unusable(copied, limits, 0) is None
+    assert own_part(sample, "mine", "").sequences == []
+    assert own_part(copied, "mine", "") is copied
     assert copied.sequences[0].logprobs == sample.sequences[0].logprobs
 
 

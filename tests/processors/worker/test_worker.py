@@ -18,8 +18,18 @@ from clawstream.streams.reading.consumer import read_all
 from clawstream.streams.reading.letters import buried
 from clawstream.streams.settings import KafkaSettings
 from clawstream.streams.writing.producer import Producer
-from clawstream.topics import FEEDBACK, NEXT_STATES, REJECTED, REWARDS, SAMPLES, STEPS, TRAJECTORIES, partition_of
-from tests.builders import NOON, a_feedback, a_step
+from clawstream.topics import (
+    FEEDBACK,
+    NEXT_STATES,
+    REJECTED,
+    REWARDS,
+    SAMPLES,
+    STEPS,
+    TRAJECTORIES,
+    WEIGHTS,
+    partition_of,
+)
+from tests.builders import NOON, a_feedback, a_step, a_version
 
 pytestmark = pytest.mark.kafka
 
@@ -174,23 +184,32 @@ def test_what_cannot_train_is_rejected_with_its_reason(kafka: KafkaSettings) -> 
             [a_feedback(trajectory_id="c", group_id="gc", reward=1.0)],
         ),
         "group_too_small": (
-            [a_step(trajectory_id="d", group_id="gd")],
+            [a_step(trajectory_id="d", group_id="gd", model="policy-acme")],
             [
                 a_feedback("opened", trajectory_id="d", group_id="gd", group_size=2),
                 a_feedback(trajectory_id="d", group_id="gd", reward=1.0),
             ],
         ),
+        "stale": (
+            [a_step(trajectory_id="e", group_id="ge")],
+            [a_feedback(trajectory_id="e", group_id="ge", reward=1.0)],
+        ),
     }
+    young = a_step(trajectory_id="f", group_id="gf", model="policy-acme")
+    for weights in (a_version(9), a_version(2, model="policy-acme", base="policy")):
+        producer.send(WEIGHTS, weights).result(timeout=30)
+    producer.send(STEPS, young).result(timeout=30)
+    producer.send(FEEDBACK, a_feedback(trajectory_id="f", group_id="gf", reward=1.0)).result(timeout=30)
     for steps, statements in cases.values():
         for step in steps:
             producer.send(STEPS, step).result(timeout=30)
         for statement in statements:
             producer.send(FEEDBACK, statement).result(timeout=30)
-    with workers(kafka, group_size=1, reward_deadline_seconds=1, group_deadline_seconds=2):
-        assert eventually(lambda: len(read_all(kafka, REJECTED)) >= 4)
+    with workers(kafka, group_size=1, reward_deadline_seconds=1, group_deadline_seconds=2, max_policy_lag=2):
+        assert eventually(lambda: len(read_all(kafka, REJECTED)) >= 5 and len(read_all(kafka, SAMPLES)) >= 1)
     found = {rejection.step_id: rejection.reason for rejection in read_all(kafka, REJECTED)}
     assert found == {steps[0].step_id: reason for reason, (steps, _) in cases.items()}
-    assert read_all(kafka, SAMPLES) == []
+    assert [sample.step_ids for sample in read_all(kafka, SAMPLES)] == [[young.step_id]]
     producer.close()
 
 

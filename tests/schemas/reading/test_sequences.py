@@ -100,6 +100,14 @@ def break_prefix(step: Step, **change: object) -> Step:
     return msgspec.structs.replace(step, prompt_prefix=msgspec.structs.replace(step.prompt_prefix, **change))
 
 
+def test_a_step_that_does_not_train_makes_no_branch() -> None:
+    first, cut, last = a_tree([None, 0, 0])
+    resolved = resolve(
+        [first, msgspec.structs.replace(cut, trainable=False, untrainable_reason="length: cut off"), last]
+    )
+    assert marked(resolved) == [[("s0", 1, 3), ("s2", 4, 6)]]
+
+
 @pytest.mark.parametrize("change", [{"step_id": "gone"}, {"token_count": 2}, {"sha256": "0" * 64}])
 def test_a_prefix_that_does_not_fit_is_broken_and_so_is_what_continues_it(change: dict[str, object]) -> None:
     first, second, third = a_tree([None, 0, 1])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clawstream.streams.process.child import guarded, tied
+from clawstream.streams.process.child import guarded, keeping_bytecode, tied
 
 SLEEPER = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)"
 WITH_CHILD = f"""
@@ -71,3 +71,15 @@ def test_a_guarded_command_can_be_asked_to_stop(tmp_path: Path) -> None:
 
 def test_what_is_wrapped_is_the_command() -> None:
     assert tied(["/bin/true", "x"])[-2:] == guarded(["/bin/true", "x"])[-2:] == ["/bin/true", "x"]
+
+
+def test_bytecode_goes_to_the_users_cache_where_it_may_not_lie_beside_its_source() -> None:
+    found = keeping_bytecode({"PYTHONDONTWRITEBYTECODE": "1", "XDG_CACHE_HOME": "/c", "A": "a"})
+    assert found == {
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": "/c/clawstream/bytecode",
+        "XDG_CACHE_HOME": "/c",
+        "A": "a",
+    }
+    for allowed in ({"A": "a"}, {"PYTHONDONTWRITEBYTECODE": "", "A": "a"}):
+        assert keeping_bytecode(allowed) == allowed

@@ -213,3 +213,16 @@ def test_other_tenants_samples_are_passed_and_nothing_of_them_is_kept() -> None:
     window = windows.close()
     assert (ids(window), reasons(window), window.next_offsets) == (["s0", "s2"], [], {0: 4})
     assert "s1" not in windows.seen
+
+
+def test_what_another_model_sampled_is_discarded_and_its_lag_is_not_counted() -> None:
+    windows = assembler(model="policy-acme", base="policy")
+    for name, model, version in (("a", "policy", 0), ("b", "policy-acme", 3), ("c", "policy", 4)):
+        sample = a_sample(sample_id=name, sequences=[a_sequence([1], [2], version=version, model=model)])
+        windows.add(received(sample), 4, 0.0)
+    window = windows.close()
+    assert ids(window) == ["b"]
+    assert reasons(window) == [
+        "stale: 4 versions behind, at most 1 train",  # its base's version 0 is its own
+        "model: policy sampled it, and policy-acme is trained",
+    ]

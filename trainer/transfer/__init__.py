@@ -1,0 +1,1 @@
+"""Weights that the trainer sends to nodes itself."""
