@@ -20,7 +20,7 @@ from clawstream.streams.writing.producer import Producer
 from clawstream.topics import NODES, SAMPLES, WEIGHTS
 from clawstream.trainer import loop
 from clawstream.trainer.algorithms.recipe import described
-from clawstream.trainer.errors import DivergedError, RetiredError, TrainerError
+from clawstream.trainer.errors import TrainerError
 from clawstream.trainer.models.engine import start_ranks
 from clawstream.trainer.models.ranks import rank, wait_for_all
 from clawstream.trainer.serving import Serving
@@ -46,10 +46,10 @@ def run(settings: TrainerSettings, kafka: KafkaSettings) -> int:
         else:
             wait_for_all()  # rank 0 has made or found a checkpoint
             Session(settings, checkpoints, kafka.topic_prefix).follow()
-    except (RetiredError, DivergedError) as error:
+    except TrainerError as error:
         _log.error("%s", error)
-        return FOR_GOOD
-    except (TrainerError, StreamError) as error:
+        return 1 if error.retriable else FOR_GOOD
+    except StreamError as error:
         _log.error("%s", error)
         return 1
     return 0

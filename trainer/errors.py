@@ -1,10 +1,16 @@
-"""Why a trainer stops. None of these is mended by trying the same again."""
+"""Why a trainer stops."""
 
 
 class TrainerError(Exception):
     """The trainer cannot start or go on; the message says what to change."""
 
-    retriable = False
+    retriable = False  # started again it would only end so again
+
+
+class InTheWayError(TrainerError):
+    """Another process, or a full disk, is in the way, and may be gone when the trainer is started again."""
+
+    retriable = True
 
 
 class RetiredError(TrainerError):

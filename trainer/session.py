@@ -34,16 +34,15 @@ def begin(settings: TrainerSettings, checkpoints: Checkpoints, topic_prefix: str
     already. For rank 0."""
     if checkpoints.newest() is not None:
         return
-    folder = checkpoints.begin(0)
-    if settings.adapter_of:
-        write_first_adapter(settings, folder)
-    else:
-        copy_initial(settings.model, folder)
-    weights = _weights(settings, checkpoints, 0, folder)
-    write_state(
-        folder, TrainerState(weights=weights, report=None, next_offsets={}, origin=_origin(settings, topic_prefix))
-    )
-    checkpoints.commit(0)
+    with writing_into(settings.output_dir):
+        folder = checkpoints.begin(0)
+        if settings.adapter_of:
+            write_first_adapter(settings, folder)
+        else:
+            copy_initial(settings.model, folder)
+        weights, origin = _weights(settings, checkpoints, 0, folder), _origin(settings, topic_prefix)
+        write_state(folder, TrainerState(weights=weights, report=None, next_offsets={}, origin=origin))
+        checkpoints.commit(0)
 
 
 class Session:

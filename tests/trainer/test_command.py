@@ -179,7 +179,7 @@ def test_a_second_trainer_and_a_lost_output_dir_are_refused(
     os.kill(pid, signal.SIGTERM)
     assert forge.wait() == 0
     forge.start(trainer(model, tmp_path / "second"), kafka)
-    assert forge.wait() == 1
+    assert forge.wait() == FOR_GOOD
     assert "version 1 of policy was announced, but" in forge.log.read_text()
 
 
@@ -256,7 +256,7 @@ def test_a_trainer_stops_when_its_adapter_is_retired_or_anothers_appears(
     pid = forge.start(whole, kafka)
     wait_until(lambda: versions_of(kafka)[0].base is None, forge)
     set_retired(kafka, "policy-acme", retired=False)
-    assert forge.wait() == 1
+    assert forge.wait() == FOR_GOOD
     assert "would train what these adapters sampled, too: policy-acme of acme" in forge.log.read_text()
     pid = forge.start(whole.model_copy(update={"tenants_left_out": "acme"}), kafka)
     wait_until(lambda: read_all(kafka, WEIGHTS)[-1].model == "policy", forge)

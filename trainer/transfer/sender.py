@@ -35,7 +35,7 @@ from clawstream.schemas.transfer import (
 )
 from clawstream.streams.files.snapshots import folder_of
 from clawstream.streams.process.gloo import GroupError
-from clawstream.trainer.errors import TrainerError
+from clawstream.trainer.errors import InTheWayError, TrainerError
 from clawstream.trainer.metrics import TRANSFERS
 from clawstream.trainer.transfer.links import link
 
@@ -97,7 +97,7 @@ class Sender:
     ) -> None:
         """``weights``: held at first; ``port`` 0 takes a free one; ``seconds``: for each transfer.
 
-        Raises ``TrainerError`` when it cannot send or listen.
+        Raises ``TrainerError`` when it cannot send, ``InTheWayError`` when it cannot listen.
         """
         if backend == "nccl" and device.type != "cuda":
             raise TrainerError(f"trainer.transfer is nccl, which needs a GPU, and this trainer computes on {device}")
@@ -107,7 +107,7 @@ class Sender:
                 (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
             )
         except OSError as error:
-            raise TrainerError(
+            raise InTheWayError(
                 f"trainer.transfer_host {host}, port {port}, cannot be listened on: {error.strerror}"
             ) from error
         self.address = address(backend, host, cast(int, self._listening.getsockname()[1]))

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from clawstream.trainer.errors import TrainerError
+from clawstream.trainer.errors import InTheWayError
 
 OPTIMIZER_FOLDER = "optimizer"
 _NAME, _UNFINISHED, _REMOVED = "version-", ".unfinished-", ".removed-"
@@ -43,13 +43,13 @@ class Checkpoints:
 
     @contextmanager
     def owned(self) -> Iterator[None]:
-        """Hold the folder. Raises ``TrainerError`` when another process does; the lock ends with the process."""
+        """Hold the folder. Raises ``InTheWayError`` when another process does; the lock ends with the process."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / ".lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise TrainerError(
+                raise InTheWayError(
                     f"another trainer works in {self._folder}; each needs an output_dir of its own"
                 ) from None
             self._remove_leftovers()
