@@ -10,7 +10,7 @@ older version announced again, and a node that joins late loads it, and every ad
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from clawstream.rollout.swap import SwapError
 from clawstream.rollout.turns import has_turn
 from clawstream.schemas import NodeHealth, NodeStatus, WeightVersion, now
 from clawstream.streams.files.snapshots import SnapshotError, weights_digest
-from clawstream.streams.reading.consumer import Follower
+from clawstream.streams.reading.consumer import Follower, Received
 from clawstream.streams.writing.producer import Producer
 from clawstream.topics import NODES
 
@@ -71,6 +71,7 @@ class Node:
     def start(self) -> None:
         """Load what was announced last, then say that the node is ready. vLLM must answer by now."""
         self._loading.label(self.version)
+        self._hear(self._nodes.to_end())
         announced = [received.record for received in self._weights.to_end()]
         self._follow(announced)
         self._follow_adapters(announced)
@@ -98,8 +99,7 @@ class Node:
 
     def _in_turn(self, announced: list[WeightVersion]) -> list[WeightVersion]:
         """Of ``announced`` and what waited before, what may be loaded now; the rest waits."""
-        for received in self._nodes.poll(0.0):
-            self._heard[received.record.node] = received.record
+        self._hear(self._nodes.poll(0.0))
         of_model = [each for each in announced if each.model == self._settings.model_name]
         if of_model:
             self._waiting = of_model[-1], self._waiting[1] if self._waiting else time.monotonic()
@@ -111,6 +111,9 @@ class Node:
             return []
         self._waiting = None
         return [wanted]
+
+    def _hear(self, others: Iterable[Received[NodeStatus]]) -> None:
+        self._heard |= {received.record.node: received.record for received in others}
 
     def _follow(self, announced: list[WeightVersion]) -> bool:
         """Serve the last of ``announced`` that is of this model; True when the version served has changed."""

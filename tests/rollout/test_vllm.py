@@ -137,7 +137,8 @@ def test_a_swap_fails_no_request_and_every_token_has_its_version(node: VllmNode,
         said: list[Said] = []
         while not said or said[-1].spans[-1]["version"] == old:
             assert len(said) < 50, "the new weights never came"
-            said.append(node.stream(f"question {number}", max_tokens=400, ignore_eos=True))
+            length = 250 + 20 * number  # so that they do not all end at the same time
+            said.append(node.stream(f"question {number}", max_tokens=length, ignore_eos=True))
         return said
 
     with ThreadPoolExecutor(1) as thread:
