@@ -154,7 +154,9 @@ async def test_weights_are_swapped_under_load_with_no_failed_request(pipeline: P
     assert [failure for failure in results if failure is not None] == []
 
 
-@pytest.mark.parametrize("victims", [["gateway"], ["process-0"], ["train"], ["process-0", "train", "gateway"]])
+@pytest.mark.parametrize(
+    "victims", [["gateway"], ["process-0"], ["train"], ["rollout-0"], ["process-0", "train", "gateway"]]
+)
 async def test_kill_9_loses_nothing_and_doubles_nothing(pipeline: Pipeline, victims: list[str]) -> None:
     pipeline.sealed.clear()
     finished = asyncio.Event()
