@@ -1,6 +1,6 @@
 """What the gateway adds to a call: requests per second, latency, first token, CPU; recording to a real Kafka, acks=all.
 
-    python -m benchmarks.gateway [--calls 600] [--litellm /path/to/litellm]
+    python -m benchmarks.gateway [--calls 1800] [--litellm /path/to/litellm]
 
 A synthetic node (a process of its own, fixed tokens at once) is called directly, through the gateway, through a bare
 proxy that passes bytes on and does nothing else, and, where it is installed, through LiteLLM's proxy, in turns, for
@@ -14,6 +14,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -38,6 +39,7 @@ from clawstream.up.processes import Process
 from clawstream.up.supervisor import Supervisor
 
 _WARM_CALLS = 500
+_MANY = 1000  # calls at one time that one process is to bear
 _MALFORMED = (
     *(b"", b"{", b"[]", b"\xff\xfe", b'{"model": 1}', b'{"messages": {}}', b'{"messages": [{"role": 5}]}'),
     *(b'{"messages": [], "n": -1}', b'{"messages": [{"role": "user", "content": 7}]}', b"[" * 10_000),
@@ -135,11 +137,36 @@ async def measure(ways: list[Way], case: Case, calls: int) -> dict[str, Any]:
     for _ in range(3):
         for way in ways:
             before = cpu_seconds(way.pid)
-            await load(way.url, body, calls // 3, concurrency, measured[way.name])
+            turn = calls // 3 if way.name != "litellm" else max(concurrency, calls // 30)  # it takes so much longer
+            await load(way.url, body, turn, concurrency, measured[way.name])
             spent[way.name] += cpu_seconds(way.pid) - before
     found = asdict(case)
     for name, each in measured.items():
         found[name] = each.summary() | {"cpu_ms_per_call": round(1000 * spent[name] / len(each.call_ms), 3)}
+    return found
+
+
+async def many_under_way(gateway: Way) -> dict[str, Any]:
+    """A thousand calls at one time, of answers that take a while, whole and streamed; and how many the gateway saw."""
+    found: dict[str, Any] = {"calls": 0, "most_in_flight": 0}
+
+    async def watch() -> None:
+        async with aiohttp.ClientSession() as session:
+            while True:
+                async with session.get(f"{gateway.url}/metrics") as answer:
+                    said = re.search(r"^clawstream_gateway_in_flight (\d+)", await answer.text(), re.MULTILINE)
+                found["most_in_flight"] = max(found["most_in_flight"], int(said[1]) if said else 0)
+                await asyncio.sleep(0.5)
+
+    watching = asyncio.create_task(watch())
+    for stream in (False, True):
+        message = {"role": "user", "content": " ".join(["word"] * 68)}
+        body = {"model": "policy", "messages": [message], "stream": stream, "max_tokens": 256}
+        measured = Measured()
+        await load(gateway.url, body, 2 * _MANY, _MANY, measured)  # raises where one fails
+        found["calls"] += len(measured.call_ms)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
     return found
 
 
@@ -257,13 +284,15 @@ async def main(arguments: argparse.Namespace) -> None:
             await warm(ways)
             measured = [await measure(ways, case, arguments.calls) for case in CASES]
             abuse = await among_malformed(gateway, arguments.calls)
+            many = await many_under_way(gateway)
         producer.close()
     header = ("", "ratio of calls/s, calls/s, added p50, p99 ms, first byte ms, CPU ms")
     rows = [_row(case, way) for case in measured for way in ("gateway", "bare", "litellm") if way in case]
     healthy = [f"{abuse[way]['call']['p99_ms']:.1f}" for way in ("alone", "among")]
     last = ("p99 of healthy calls, 4 at once: alone, among malformed bodies", "  ".join(healthy))
-    raw = {"arguments": vars(arguments), "cases": measured, "malformed": abuse}
-    publish("gateway", [header, *rows, last], raw)
+    borne = (f"calls, {_MANY} at once: none failed; most in flight", f"{many['calls']}; {many['most_in_flight']}")
+    raw = {"arguments": vars(arguments), "cases": measured, "malformed": abuse, "many": many}
+    publish("gateway", [header, *rows, last, borne], raw)
 
 
 def _row(case: dict[str, Any], way: str) -> tuple[str, str]:
@@ -280,6 +309,6 @@ def _row(case: dict[str, Any], way: str) -> tuple[str, str]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--calls", type=int, default=600, help="calls of each case, each way")
+    parser.add_argument("--calls", type=int, default=1800, help="calls of each case, each way; of LiteLLM's a tenth")
     parser.add_argument("--litellm", default=shutil.which("litellm"), help="its program, to compare with")
     asyncio.run(main(parser.parse_args()))

@@ -4,6 +4,7 @@ It samples nothing. Figures taken with it say what ClawStream adds, never how fa
 """
 
 import asyncio
+import itertools
 import json
 import sys
 from typing import Any
@@ -48,33 +49,35 @@ def make_app() -> web.Application:
 
 
 async def chat(request: web.Request) -> web.StreamResponse:
-    """``/v1/chat/completions``: prompt ids by the length of the messages, then 16 tokens at once, in four chunks where
-    it is streamed; or as many as ``max_tokens`` says, one each millisecond, ``stream_interval`` of them in a chunk."""
+    """``/v1/chat/completions``: prompt ids by the length of the messages, then 16 tokens at once, in chunks of four; or
+    as many as ``max_tokens`` says, one each millisecond, in chunks of one. Where ``stream_interval`` is asked for,
+    chunks have so many after the first, which has one, as vLLM's have."""
     asked = await request.json()
     prompt, limit = _prompt_ids(asked["messages"]), asked.get("max_tokens")
-    count, size = (RESPONSE_TOKENS, 4) if limit is None else (limit, asked.get("stream_interval", 1))
+    count, usual = (RESPONSE_TOKENS, 4) if limit is None else (limit, 1)
+    first, size = (1, asked["stream_interval"]) if "stream_interval" in asked else (usual, usual)
     usage = {"prompt_tokens": len(prompt), "completion_tokens": count, "total_tokens": len(prompt) + count}
     if not asked.get("stream"):
         await asyncio.sleep(0.0 if limit is None else count * _TOKEN_SECONDS)
-        message = {"role": "assistant", "content": "word" * (count // size)}
+        message = {"role": "assistant", "content": "word" * (count // usual)}
         choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
         whole = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "policy", "choices": choices}
         return web.json_response(whole | {"usage": usage})
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
     base: dict[str, Any] = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "policy"}
-    first = {"index": 0, "delta": {"role": "assistant", "content": ""}, "logprobs": None, "finish_reason": None}
-    await _send(response, {**base, "prompt_token_ids": prompt, "choices": [first]})
-    for start in range(0, count, size):
+    opening = {"index": 0, "delta": {"role": "assistant", "content": ""}, "logprobs": None, "finish_reason": None}
+    await _send(response, {**base, "prompt_token_ids": prompt, "choices": [opening]})
+    for start, end in itertools.pairwise((0, *range(first, count, size), count)):
         if limit is not None:
-            await asyncio.sleep(size * _TOKEN_SECONDS)
-        token_ids = list(range(start, min(start + size, count)))
+            await asyncio.sleep((end - start) * _TOKEN_SECONDS)
+        token_ids = list(range(start, end))
         entry = {"token": "w", "logprob": -0.5, "bytes": None, "top_logprobs": []}
         choice = {
             "index": 0,
             "delta": {"content": f"w{start} "},
             "logprobs": {"content": [entry] * len(token_ids)},
-            "finish_reason": "stop" if start + size >= count else None,
+            "finish_reason": "stop" if end == count else None,
             "token_ids": token_ids,
         }
         await _send(response, {**base, "choices": [choice]})
