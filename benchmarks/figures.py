@@ -31,6 +31,11 @@ def of_loop(result: Any) -> Iterator[tuple[str, str]]:
 def of_gateway(result: Any) -> Iterator[tuple[str, str]]:
     """What the gateway adds, beside the same calls without it."""
     for case in result["cases"]:
+        if (case["prompt_tokens"], case["concurrency"], case["stream"]) == (68, 1, True):
+            later = case["gateway"]["first_byte"]["p50_ms"] - case["direct"]["first_byte"]["p50_ms"]
+            yield "first token of a call of 68 tokens, alone: later than direct, median", f"{later:.1f} ms"
+        if (case["prompt_tokens"], case["concurrency"], case["stream"]) == (4000, 32, False):
+            yield "CPU for a call of 4,000 tokens, 32 at a time, whole", f"{case['gateway']['cpu_ms_per_call']:.1f} ms"
         if (case["prompt_tokens"], case["concurrency"]) == (68, 32):
             way, ours, direct = "streamed" if case["stream"] else "whole", case["gateway"], case["direct"]
             answers, bare = case["answer_tokens"] or RESPONSE_TOKENS, case["bare"]
@@ -45,6 +50,11 @@ def of_gateway(result: Any) -> Iterator[tuple[str, str]]:
             yield f"CPU for one of them, {way}: {rivals}", f"{' / '.join(costs)} ms"
     alone, among = (result["malformed"][which]["call"]["p99_ms"] for which in ("alone", "among"))
     yield "p99 of healthy calls alone, and among malformed ones", f"{alone:.1f} ms, {among:.1f} ms"
+    many = result["many"]
+    yield (
+        "calls that one process had under way at one time; of all, failed",
+        f"{many['most_in_flight']:,}; 0 of {many['calls']:,}",
+    )
 
 
 def of_processors(result: Any) -> Iterator[tuple[str, str]]:
