@@ -68,11 +68,8 @@ class Answer(msgspec.Struct, kw_only=True):
 
     def add(self, chunk: Chunk, at: datetime) -> None:
         """Take in ``chunk``, which arrived ``at`` that time."""
-        self.id, self.created, self.model = (
-            chunk.id or self.id,
-            chunk.created or self.created,
-            chunk.model or self.model,
-        )
+        if not self.id:  # each chunk says the same
+            self.id, self.created, self.model = chunk.id, chunk.created, chunk.model
         self.system_fingerprint = chunk.system_fingerprint or self.system_fingerprint
         if chunk.prompt_token_ids is not None:
             self.prompt_ids = chunk.prompt_token_ids

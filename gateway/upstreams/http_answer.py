@@ -12,7 +12,7 @@ from typing import Protocol
 
 _MOST_BYTES = 256 * 1024  # that came and were not taken, before we stop reading
 _MUCH_BYTES = 64 * 1024  # that are worth taking in before the end, where nobody waits for each
-_BULK_SECONDS = 1.0  # that less than this waits at most: it may be an error, or an end of another kind
+_LOOK_SECONDS = 1.0  # that less than this waits at most in bulk: it may be an error, or an end of another kind
 
 
 class BrokenOffError(ConnectionError):
@@ -74,10 +74,7 @@ class HttpAnswer:
     def in_bulk(self, until: bytes) -> None:
         """From now on :meth:`next` waits until much has come, or the end, or a piece that ends with ``until``, a second
         at most: to be woken for every token costs more than the token."""
-        if self._until is None:
-            self._until = until
-            self._watch.cancel()
-            self._look_in(self._silence_seconds)
+        self._until = until
 
     async def read(self, most_bytes: int) -> bytes:
         """The whole body, or the first ``most_bytes`` of a longer one."""
@@ -122,8 +119,7 @@ class HttpAnswer:
                 self._wake()
 
     def _look_in(self, seconds: float) -> None:
-        seconds = seconds if self._until is None else min(seconds, _BULK_SECONDS)
-        self._watch = self._loop.call_later(seconds, self._look)
+        self._watch = self._loop.call_later(min(seconds, _LOOK_SECONDS), self._look)
 
     def began(self, status: int, headers: dict[str, str]) -> None:
         """Status and headers are there."""

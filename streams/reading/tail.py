@@ -5,10 +5,10 @@ names an offset whose record has not been handed out.
 """
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any
 
 import confluent_kafka as kafka
+import msgspec
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from clawstream.streams.cluster.clients import admin_client
@@ -20,10 +20,10 @@ from clawstream.topics import Topic, partition_of
 _LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _TIMEOUT_SECONDS = 30.0
 _BATCH = 500
+_GATHERING = {"queued.max.messages.kbytes": 1, "fetch.queue.backoff.ms": 10}  # a fetch for each record costs much more
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawRecord:
+class RawRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A record as it lies in the log."""
 
     partition: int
@@ -39,7 +39,7 @@ class Tail:
 
     def __init__(self, settings: KafkaSettings, topic: Topic[Any], max_records: int) -> None:
         self._name = settings.name(topic.name)
-        self._client = kafka.Consumer(settings.client() | FOLLOWING)
+        self._client = kafka.Consumer(settings.client() | FOLLOWING | _GATHERING)
         self._admin = admin_client(settings.client())  # a client that polls blocks others
         partitions = partitions_of(self._client, self._name)
         self._handed: dict[int, int] = {}

@@ -1,9 +1,9 @@
 """A trajectory that was opened at one gateway and not called yet is known at every other one."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from clawstream.gateway.callers.keys import digest_of
 from clawstream.gateway.log.ledger import WRITER
