@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -117,14 +118,19 @@ def test_a_client_that_leaves_ends_its_request(node: VllmNode) -> None:
     body = {"model": "policy", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 900, "stream": True}
     with httpx.stream("POST", f"{node.url}/v1/chat/completions", json=body | {"ignore_eos": True}) as answer:
         next(answer.iter_lines())
-    deadline = time.monotonic() + 5
-    while "vllm:num_requests_running{" in (text := httpx.get(f"{node.url}/metrics").text):
-        line = next(line for line in text.splitlines() if line.startswith("vllm:num_requests_running{"))
-        if float(line.split()[-1]) == 0:
+    until_running(node, lambda count: count == 0)
+
+
+def until_running(node: VllmNode, condition: Callable[[float], bool]) -> None:
+    """Wait until as many requests run as ``condition`` asks for."""
+    deadline = time.monotonic() + 30
+    while True:
+        lines = httpx.get(f"{node.url}/metrics").text.splitlines()
+        (line,) = [line for line in lines if line.startswith("vllm:num_requests_running{")]
+        if condition(float(line.split()[-1])):
             return
         assert time.monotonic() < deadline, line
         time.sleep(0.05)
-    pytest.fail("vLLM has no num_requests_running")
 
 
 @pytest.mark.parametrize("way", ["disk", "transfer"])
@@ -143,7 +149,7 @@ def test_a_swap_fails_no_request_and_every_token_has_its_version(node: VllmNode,
 
     with ThreadPoolExecutor(1) as thread:
         answers = thread.submit(together, 16, ask_until_swapped)
-        time.sleep(1.0)
+        until_running(node, lambda count: count >= 8)
         node.announce(folder, transfer=sender.address if way == "transfer" else None)
         said = [answer for one in answers.result() for answer in one]
     for answer in said:
