@@ -20,9 +20,9 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from benchmarks.gateway import until_it_answers
 from benchmarks.report import percentiles, publish
 from benchmarks.synthetic_node import keep_announcing, make_app
+from benchmarks.ways import until_it_answers
 from clawstream.schemas import Sample
 from clawstream.streams.broker import LocalBroker
 from clawstream.streams.cluster.admin import create_missing

@@ -23,8 +23,8 @@ import aiohttp
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from benchmarks.gateway import until_it_answers
 from benchmarks.report import percentiles, publish
+from benchmarks.ways import until_it_answers
 from clawstream.demo.model import make_model
 from clawstream.demo.warmup import WarmupSettings
 from clawstream.schemas import TOKEN_BYTES, NodeStatus, Step, WeightVersion, now

@@ -42,9 +42,8 @@ class GlooGroup:
         """Join the group whose store is at ``host`` and ``port``; ``seconds`` for joining and all that follows."""
         until = time.monotonic() + seconds
         try:
-            with socket.create_connection(
-                (host, port), _REACH_SECONDS
-            ) as reached:  # a store is waited for, not refused
+            # first by a socket: a store is waited for, not refused
+            with socket.create_connection((host, port), _REACH_SECONDS) as reached:
                 own = str(reached.getsockname()[0])
             store = TCPStore(
                 host, port, wait_for_workers=False, timeout=timedelta(seconds=min(_REACH_SECONDS, seconds))
