@@ -24,7 +24,6 @@ class Account:
     steps_twice: int  # both in a sample and rejected, or in two samples
     trained: int
     trained_twice: int
-    policy_versions: int
     records: dict[str, int]  # records by topic, repeats included
 
     @property
@@ -67,6 +66,5 @@ def reckon(
         steps_twice=sum(count > 1 for count in ends.values()),
         trained=len(trained),
         trained_twice=sum(count > 1 for count in trained.values()),
-        policy_versions=max((report.version for report in updates), default=0),
         records=records,
     )

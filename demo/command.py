@@ -62,7 +62,7 @@ async def demonstrate(settings: DemoSettings, kafka: KafkaSettings, console: Con
         result = Result(
             success_before=before,
             success_after=after,
-            policy_versions=account.policy_versions,
+            policy_versions=watch.observed.trained_version,
             calls=tally.calls,
             calls_failed=tally.calls_asked - tally.calls,
             steps=account.steps,

@@ -18,7 +18,7 @@ class Result:
 
     success_before: float  # share of held-out tasks solved by the warmed-up policy
     success_after: float  # the same tasks, after learning
-    policy_versions: int
+    policy_versions: int  # trained when the tasks were solved again; what came later is not in the plot either
     calls: int  # model calls answered 200
     calls_failed: int  # the others, also where the client then tried again
     steps: int

@@ -7,7 +7,6 @@ def test_a_closed_account() -> None:
     account = reckon({"1", "2", "3"}, samples, [a_rejection("3")], [an_update(1, sample_ids=["a"])], {})
     assert account.closed
     assert (account.steps, account.samples, account.rejected, account.trained) == (3, 1, 1, 1)
-    assert account.policy_versions == 1
 
 
 def test_a_step_in_two_places_and_one_in_none_are_counted() -> None:
